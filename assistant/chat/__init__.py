@@ -1,0 +1,1 @@
+"""Conversations: runs, their events, messages."""

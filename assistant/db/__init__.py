@@ -1,0 +1,1 @@
+"""The database: engine, identity, sessions, the embedded server."""

@@ -1,0 +1,1 @@
+"""Models and embedders: the borders to other machines' intelligence."""

@@ -1,0 +1,1 @@
+"""The mentor: its loop, context, tools and citations."""

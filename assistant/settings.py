@@ -1,0 +1,108 @@
+"""Every environment variable, typed, in one class."""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from assistant.errors import ConfigurationError
+
+
+def _own_name(name: str) -> AliasChoices:
+    """Some variables keep the name that their own world gave them."""
+    return AliasChoices(name, name.lower())
+
+
+class Settings(BaseSettings):
+    """Read once at the edge; below it functions receive values, not the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GOALSPACE_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    data_dir: Path = Field(default=Path(".goalspace"))
+    """Embedded database, generated secrets. Made on first use, readable by its owner only."""
+
+    database_url: SecretStr | None = Field(default=None, validation_alias=_own_name("DATABASE_URL"))
+    """The migrations' role. Unset: the embedded PostgreSQL in `data_dir`."""
+    login_url: SecretStr | None = None
+    """A ready-made login that may become `anon` and `authenticated`. Unset: made by `db upgrade`."""
+    jobs_url: SecretStr | None = None
+    """A ready-made login that may become `service_role`. Unset: made by `db upgrade`."""
+    direct_url: SecretStr | None = None
+    """Goes around PgBouncer: migrations, listeners, advisory locks. Unset: `DATABASE_URL`."""
+    pool_size: int = Field(default=8, ge=1, le=200)
+    """Connections of each of the two pools, for one process."""
+
+    jwt_secret: SecretStr | None = None
+    """HS256 secret, at least 32 characters. Unset: made in `data_dir`."""
+    jwks_url: str | None = None
+    """Fixed https address of the identity provider's keys (RS256, ES256). Set: HS256 is off."""
+    jwt_issuer: str | None = None
+    """Expected `iss`. Unset: `goalspace` for our own tokens; with JWKS it must be set."""
+    jwt_audience: str = "authenticated"
+
+    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias=_own_name("ANTHROPIC_API_KEY"))
+    anthropic_base_url: str | None = Field(default=None, validation_alias=_own_name("ANTHROPIC_BASE_URL"))
+    model: str = "claude-haiku"
+    """The mentor's model where neither the space nor the user names one: an alias or a provider's id."""
+    embeddings: str = "bundled"
+    """`bundled`, or a LangChain `provider:model`."""
+
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Exact browser origins, comma-separated. `*` is refused."""
+    prompts_dir: Path | None = None
+    """Unset: the prompts that come with the package."""
+    log_level: str = "info"
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.hostname
+                or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError(f"{origin!r} is not an exact origin such as https://app.example.org")
+        return tuple(origin.lower() for origin in value)
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError("must have at least 32 characters")
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _check_level(cls, value: str) -> str:
+        if value.lower() not in ("debug", "info", "warning", "error"):
+            raise ValueError("must be debug, info, warning or error")
+        return value.lower()
+
+    @property
+    def offline(self) -> bool:
+        """No key and no server of one's own: the offline mentor answers."""
+        return self.anthropic_api_key is None and self.anthropic_base_url is None
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment and `.env`. Raises ConfigurationError with one line that names the variable."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # values are validated here, whatever their type
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        own = {"database_url", "anthropic_api_key", "anthropic_base_url"}
+        shown = name.upper() if name.lower() in own else f"GOALSPACE_{name.upper()}"
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise ConfigurationError(f"{shown}: {message}") from exc

@@ -1,0 +1,1 @@
+"""Learning spaces: modules, tasks, progress, summaries."""
