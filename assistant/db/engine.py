@@ -1,0 +1,52 @@
+"""Engines, and the one hook that puts the caller's identity into every transaction that they begin."""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from assistant.db.identity import MissingIdentityError, Role, current_principal
+
+POOL_WAIT_SECONDS = 2.0
+"""A caller that waits longer for a connection is told that the service is busy."""
+
+CONNECT_SECONDS = 5
+
+_IDENTIFY = "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)"
+
+
+def driver_url(url: str | URL) -> URL:
+    """The address with psycopg as its driver, whichever PostgreSQL spelling it came in."""
+    return make_url(url).set(drivername="postgresql+psycopg")
+
+
+def create_engine(url: str | URL, *, roles: Collection[Role], pool_size: int, application: str) -> AsyncEngine:
+    """An engine whose transactions run as the current principal, of one of `roles`; it connects on first use.
+
+    Raises MissingIdentityError, from `begin`, where no principal is set or one of another role.
+    """
+    engine = create_async_engine(
+        driver_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_SECONDS,
+        pool_use_lifo=True,
+        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": f"goalspace {application}"},
+    )
+    allowed = frozenset(roles)
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def identify(connection: Connection) -> None:
+        principal = current_principal()
+        if principal is None:
+            raise MissingIdentityError("a transaction was begun without a principal")
+        if principal.role not in allowed:
+            raise MissingIdentityError(f"this engine serves {sorted(allowed)}, not {principal.role!r}")
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(_IDENTIFY, (principal.role, principal.claims))
+        finally:
+            cursor.close()
+
+    return engine

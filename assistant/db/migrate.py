@@ -1,0 +1,53 @@
+"""Revisions: up, down, and where a database stands."""
+
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from alembic import command
+from alembic.config import Config
+from assistant.db.engine import driver_url
+from assistant.resources import resource_dir
+
+VERSION_SCHEMA: Final = "migrations"
+
+
+def upgrade(url: str | URL, revision: str = "head") -> None:
+    """Apply what is missing, each revision in a transaction of its own."""
+    command.upgrade(_config(url), revision)
+
+
+def downgrade(url: str | URL, revision: str) -> None:
+    """Back to `revision`; `base` removes everything but roles and extensions."""
+    command.downgrade(_config(url), revision)
+
+
+def check(url: str | URL) -> None:
+    """Compare models and database. Raises alembic.util.CommandError where they differ."""
+    command.check(_config(url))
+
+
+def head() -> str:
+    """The newest revision that comes with this package. File names begin with it, and the history is one line."""
+    return max(path.stem for path in _versions().glob("[0-9]*.py"))[: len("20260101_01")]
+
+
+def current(connection: psycopg.Connection[object]) -> str | None:
+    """Where the database stands; None: untouched."""
+    if connection.execute("select to_regclass(%s)", (f"{VERSION_SCHEMA}.alembic_version",)).fetchone() == (None,):
+        return None
+    row = connection.execute("select version_num from migrations.alembic_version").fetchone()
+    return None if row is None else str(row[0])  # type: ignore[index]
+
+
+def _versions() -> Path:
+    return resource_dir("migrations") / "versions"
+
+
+def _config(url: str | URL) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(resource_dir("migrations")).replace("%", "%%"))
+    config.attributes["url"] = driver_url(url)
+    return config

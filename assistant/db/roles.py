@@ -1,0 +1,112 @@
+"""The roles of the cluster: who may become whom. Made before any revision runs, left behind by every downgrade."""
+
+import secrets
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import URL, make_url
+
+from assistant.errors import ConfigurationError
+
+GROUPS: Final = {
+    "anon": "nologin noinherit",
+    "authenticated": "nologin noinherit",
+    "service_role": "nologin noinherit bypassrls",
+    "goalspace_definer": "nologin noinherit bypassrls",
+}
+"""The first three as Supabase has them; the last owns the definer functions and nothing else."""
+
+LOGINS: Final = {
+    "goalspace_login": ("anon", "authenticated"),
+    "goalspace_jobs": ("service_role",),
+}
+"""What the service connects as, and whom each may become. They own nothing."""
+
+LIMITS: Final = {
+    "goalspace_login": {"statement_timeout": "5s", "lock_timeout": "2s"},
+    "goalspace_jobs": {"statement_timeout": "60s", "lock_timeout": "2s"},
+}
+
+_SHARED_LIMITS: Final = {"idle_in_transaction_session_timeout": "10s", "timezone": "UTC"}
+
+
+class Logins(msgspec.Struct, frozen=True):
+    """Addresses with passwords; never printed."""
+
+    login_url: str
+    jobs_url: str
+
+    def __repr__(self) -> str:
+        return "Logins(…)"
+
+
+class _Passwords(msgspec.Struct, frozen=True):
+    goalspace_login: str
+    goalspace_jobs: str
+
+
+def ensure_roles(connection: psycopg.Connection[object]) -> None:
+    """Make what is missing; what is there is left as it is, since other databases of the cluster may use it."""
+    with connection.transaction():
+        # Roles belong to the cluster, and two databases of it may be set up at once.
+        connection.execute("select pg_advisory_xact_lock(hashtext('goalspace.roles'))")
+        for role, options in GROUPS.items():
+            _ensure_role(connection, role, options)
+        for role, members_of in LOGINS.items():
+            _ensure_role(connection, role, "login noinherit")
+            for group in members_of:
+                connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(role)))
+            for name, value in (LIMITS[role] | _SHARED_LIMITS).items():
+                connection.execute(
+                    sql.SQL("alter role {} set {} = {}").format(
+                        sql.Identifier(role), sql.Identifier(name), sql.Literal(value)
+                    )
+                )
+        # Who is no superuser can only give away functions to a role that they belong to.
+        connection.execute("grant goalspace_definer to current_user")
+
+
+def _ensure_role(connection: psycopg.Connection[object], role: str, options: str) -> None:
+    if connection.execute("select 1 from pg_roles where rolname = %s", (role,)).fetchone() is None:
+        connection.execute(sql.SQL("create role {} {}").format(sql.Identifier(role), sql.SQL(options)))  # type: ignore[arg-type]
+
+
+def set_passwords(connection: psycopg.Connection[object], secrets_file: Path) -> None:
+    """Give both logins new passwords and keep them in `secrets_file`, readable by its owner only."""
+    passwords = _Passwords(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+    with connection.transaction():
+        for role in LOGINS:
+            connection.execute(
+                sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(getattr(passwords, role)))
+            )
+        write_secret(secrets_file, msgspec.json.encode(passwords))
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Whole or not at all, and never readable by others, not even for a moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+def read_logins(database_url: str | URL, secrets_file: Path) -> Logins | None:
+    """Addresses of the two logins for this database; None where no passwords were made yet."""
+    try:
+        passwords = msgspec.json.decode(secrets_file.read_bytes(), type=_Passwords)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as exc:
+        raise ConfigurationError(f"{secrets_file} cannot be read; remove it and run 'goalspace db upgrade'.") from exc
+    base = make_url(database_url)
+
+    def address(role: str, password: str) -> str:
+        return base.set(username=role, password=password).render_as_string(hide_password=False)
+
+    return Logins(
+        address("goalspace_login", passwords.goalspace_login), address("goalspace_jobs", passwords.goalspace_jobs)
+    )

@@ -1,0 +1,68 @@
+"""Short transactions, each as somebody: open, do, commit."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
+
+from assistant.db.engine import create_engine
+from assistant.db.errors import as_known_error
+from assistant.db.identity import Principal, ServiceJob, acting_as, service
+
+
+class Database:
+    """The two ways in: the login that may become a client, and the one that may become the service.
+
+    No connection is held between transactions, and none may be held while a model or an embedder works.
+    """
+
+    def __init__(self, login_url: str | URL, jobs_url: str | URL, *, pool_size: int) -> None:
+        self.clients = create_engine(
+            login_url, roles=("anon", "authenticated"), pool_size=pool_size, application="clients"
+        )
+        self.services = create_engine(jobs_url, roles=("service_role",), pool_size=pool_size, application="service")
+        self._sessions = async_sessionmaker(self.clients, expire_on_commit=False)
+        self._service_sessions = async_sessionmaker(self.services, expire_on_commit=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self.clients.dispose()
+        await self.services.dispose()
+
+    @asynccontextmanager
+    async def transaction(self, principal: Principal) -> AsyncIterator[AsyncConnection]:
+        """One transaction as `principal`, for hand-written statements.
+
+        Raises the errors of `assistant.db.errors`: the database's refusals in terms of the domain.
+        """
+        with acting_as(principal), as_known_error():
+            async with self.clients.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def session(self, principal: Principal) -> AsyncIterator[AsyncSession]:
+        """The same with the ORM. Nothing below commits; leaving the block does."""
+        with acting_as(principal), as_known_error():
+            async with self._sessions() as session, session.begin():
+                yield session
+
+    @asynccontextmanager
+    async def service(self, job: ServiceJob) -> AsyncIterator[AsyncConnection]:
+        """One transaction with the service's right, which no policy holds back: for the named job only."""
+        with acting_as(service(job)), as_known_error():
+            async with self.services.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def service_session(self, job: ServiceJob) -> AsyncIterator[AsyncSession]:
+        """The same with the ORM."""
+        with acting_as(service(job)), as_known_error():
+            async with self._service_sessions() as session, session.begin():
+                yield session

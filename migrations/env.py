@@ -1,0 +1,43 @@
+"""How revisions run: one at a time per database, never waiting long for a lock that the service holds."""
+
+from alembic import context
+from sqlalchemy import Connection, create_engine, pool, text
+
+from assistant.db.migrate import VERSION_SCHEMA
+from assistant.db.tables import metadata
+
+MAINTENANCE_LOCK = "goalspace.migrations"
+
+
+def include_object(item: object, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
+    """What the comparison of models and database leaves out: what no model describes on purpose."""
+    schema = getattr(item, "schema", None)
+    return not (
+        kind == "table" and reflected and (schema not in (None, "public", "assistant") or name == "spatial_ref_sys")
+    )
+
+
+def run(connection: Connection) -> None:
+    connection.execute(text(f"create schema if not exists {VERSION_SCHEMA}"))
+    connection.execute(text("select pg_advisory_lock(hashtext(:lock))"), {"lock": MAINTENANCE_LOCK})
+    connection.execute(text("set lock_timeout = '5s'"))
+    connection.execute(text("set statement_timeout = '15min'"))
+    connection.commit()
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        version_table_schema=VERSION_SCHEMA,
+        transaction_per_migration=True,
+        include_schemas=True,
+        include_object=include_object,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)
+try:
+    with engine.connect() as opened:
+        run(opened)
+finally:
+    engine.dispose()
