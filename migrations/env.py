@@ -38,6 +38,6 @@ def run(connection: Connection) -> None:
 engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)
 try:
     with engine.connect() as opened:
-        run(opened)
+        run(opened.execution_options(no_parameters=True))  # a revision's SQL has percent signs of its own
 finally:
     engine.dispose()
