@@ -1,18 +1,15 @@
-"""One data directory of the embedded server: made, started, stopped. Callers take turns (`assistant/db/embedded.py`)."""
+"""One data directory of the embedded server: made, started, stopped. Its callers take turns (see `embedded.py`)."""
 
-import errno
-import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
-import stat
 import struct
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -21,8 +18,9 @@ import psycopg
 from psycopg import sql
 
 from assistant.db.cluster_config import HBA, PORT, SUPERUSER, owner_map, server_settings
+from assistant.db.cluster_files import SOCKET_NAME, choose_socket_dir, remove_socket_dir, write_anew
 from assistant.db.filelock import FileLock, wait_until
-from assistant.db.program import MAJOR, Account, programs_for, server_account
+from assistant.db.program import MAJOR, Programs, server_account
 from assistant.errors import ConfigurationError
 
 DATABASE = "goalspace"
@@ -32,18 +30,30 @@ STOP_SECONDS = 30.0
 """After that the server ends by itself, and whoever starts next waits for it."""
 LOG_BYTES = 1_000_000
 """A longer log becomes `server.log.1` at the next start."""
-NEEDED_MB = 100
-"""A new database: 47 MB of files and the first segments of its log."""
-FULL_BYTES = 10_000_000
-"""With less free space a failure without a reason is put down to it: the log may have found no space either."""
-SOCKET_PATH_BYTES = 103
-"""The shortest limit among systems (macOS); Linux has 107."""
-CURRENT_FOLDER = "/proc/self/cwd"
-"""Leads every process to the folder that it stands in, whoever may walk the way there. See `Cluster._place`."""
+NEW_MB = 100
+"""A new database: 46 MB of files, and room for its log and the tables to come."""
+START_MB = 32
+"""Two segments of the log. With less the server starts, but fails at the next thing that it has to write."""
+DISK_FULL = ("No space left on device", "Disk quota exceeded", "Check free disk space", "wrote only")
+"""How the server's programs say it."""
+
+INITDB_OPTIONS = [
+    f"--username={SUPERUSER}",
+    "--auth=peer",
+    "--encoding=UTF8",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--locale=C",
+    # The parser of full-text search asks the system's locale what a letter is.
+    f"--lc-ctype={'C.UTF-8' if sys.platform == 'linux' else 'en_US.UTF-8'}",
+    "--no-instructions",
+    # Everything is on disk before the new directory gets its name: by one call where there is one.
+    *(["--sync-method=syncfs"] if sys.platform == "linux" else []),
+]
 
 
 class Cluster:
-    """The server's files lie in `home`: `data`, its log and the lock that all of its processes hold."""
+    """The server's files lie in `home`: `data`, its log, and the lock that all of its processes hold."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -53,7 +63,7 @@ class Cluster:
 
     @property
     def socket_dir(self) -> Path:
-        """Where the server listens. Recorded, since it may depend on the environment of whoever started it."""
+        """Where the server listens. Recorded, as it may depend on the environment of whoever started it."""
         try:
             return Path(self._socket_record.read_text("utf-8"))
         except FileNotFoundError:
@@ -66,9 +76,9 @@ class Cluster:
     def ensure_running(self) -> None:
         """The server answers and has its database. Raises ConfigurationError where that cannot be had."""
         if not self._answers():
-            offset = self._start()
+            beginning = self._start()
             if not self._answers():
-                raise self._failed("does not start", self._log_since(offset))
+                raise self._failure("does not start", self._log_since(beginning))
 
     def stop(self) -> None:
         """Ends the server if one runs: sessions are cut, everything committed is on disk."""
@@ -78,20 +88,20 @@ class Cluster:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGINT)
         if wait_until(lambda: not self._is_alive(), STOP_SECONDS):
-            self._remove_short_socket_dir()
+            remove_socket_dir(self.socket_dir, self._data)
 
     # -- is it there? ------------------------------------------------------------------------------------------------
 
     def _answers(self) -> bool:
         """True: the server is ready. False: no process of it is left.
 
-        In between it may be starting, recovering or stopping, or be survivors of a killed server that still have to
-        notice: all of that is waited for.
+        In between it may be starting, recovering or stopping, or be the survivors of a killed one, which still have
+        to notice: all of that is waited for.
         """
         ready = False
         refusal = ""
 
-        def decided() -> bool:
+        def is_decided() -> bool:
             nonlocal ready, refusal
             if not self._is_alive():
                 return True
@@ -99,14 +109,16 @@ class Cluster:
                 connection = psycopg.connect(self.url(SUPERUSER), autocommit=True, connect_timeout=5)
             except psycopg.OperationalError as exc:
                 refusal = str(exc)
+                if _is_disk_full(refusal):
+                    raise no_space(self._home, START_MB) from exc
                 return False
             with connection:
                 self._ensure_database(connection)
             ready = True
             return True
 
-        if not wait_until(decided, READY_SECONDS):
-            raise self._failed(f"neither answers nor ends within {READY_SECONDS:.0f} s", refusal)
+        if not wait_until(is_decided, READY_SECONDS):
+            raise self._failure(f"has neither answered nor ended for {READY_SECONDS:.0f} s", refusal)
         return ready
 
     def _is_alive(self) -> bool:
@@ -118,10 +130,10 @@ class Cluster:
             lock.close()
 
     def _server_pid(self) -> int | None:
-        """The process that listens on the socket, as the kernel knows it; None: nobody whom we can signal."""
+        """The process that listens on the socket, as the kernel knows it; None: nobody whom we could signal."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             try:
-                probe.connect(str(self.socket_dir / f".s.PGSQL.{PORT}"))
+                probe.connect(str(self.socket_dir / SOCKET_NAME))
                 if sys.platform == "linux":
                     peer = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
                     pid: int = struct.unpack("3i", peer)[0]
@@ -131,55 +143,49 @@ class Cluster:
                 return None
         return pid or None
 
-    # -- starting ----------------------------------------------------------------------------------------------------
+    def _ensure_database(self, connection: psycopg.Connection) -> None:
+        try:
+            if connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone() is None:
+                connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
+        except psycopg.Error as exc:
+            raise self._failure("cannot make its database", str(exc)) from exc
+
+    # -- making and starting it --------------------------------------------------------------------------------------
 
     def _start(self) -> int:
         """Runs the server and returns where its part of the log begins."""
-        account = server_account(self._data)
-        programs = programs_for(account)
+        needed = START_MB if self._data.exists() else NEW_MB
+        if shutil.disk_usage(self._home).free < needed * 1_000_000:
+            raise no_space(self._home, needed)
+        programs = Programs(server_account(self._data))
         running = FileLock(self._home / "running.lock")
         try:
-            if not running.try_exclusive():
-                raise self._failed("is being started by another process", "")
+            alone = running.try_exclusive()
+            assert alone, "it is our turn, and no process of the server is left"
             if not self._data.exists():
-                self._make(programs, account, running)
+                self._make(programs, running)
             self._check_version()
-            self._configure(account)
-            return self._launch(programs, account, running)
+            self._configure(programs)
+            return self._launch(programs, running)
         finally:
             running.close()
 
-    def _make(self, programs: Path, account: Account, running: FileLock) -> None:
-        """A new data directory, which gets its name only when it is complete and on disk."""
+    def _make(self, programs: Programs, running: FileLock) -> None:
+        """A new data directory, which gets its name only when it is complete."""
         for leftover in self._home.glob("new-*"):
             shutil.rmtree(leftover)
         new = Path(tempfile.mkdtemp(prefix="new-", dir=self._home))
         try:
-            if not account.is_ours:
-                os.chown(new, account.uid, account.gid)
-            command = [
-                str(programs / "initdb"),
-                f"--pgdata={self._place(new, account)}",
-                f"--username={SUPERUSER}",
-                "--auth=peer",
-                "--encoding=UTF8",
-                "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8",
-                "--locale=C",
-                # The parser of full-text search asks the system's locale what a letter is.
-                f"--lc-ctype={'C.UTF-8' if sys.platform == 'linux' else 'en_US.UTF-8'}",
-                "--no-instructions",
-                *(["--sync-method=syncfs"] if sys.platform == "linux" else []),
-            ]
-            self._run_initdb(command, new, account, running)
+            programs.account.give(new)
+            self._run_initdb(programs, new, running)
             new.rename(self._data)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
             raise
 
-    def _run_initdb(self, command: Sequence[str], new: Path, account: Account, running: FileLock) -> None:
+    def _run_initdb(self, programs: Programs, new: Path, running: FileLock) -> None:
         with tempfile.TemporaryFile() as output:
-            process = self._spawn(command, new, account, running, output.fileno())
+            process = programs.spawn("initdb", new, INITDB_OPTIONS, keep=running, output=output.fileno())
             try:
                 code = process.wait()
             except BaseException:
@@ -188,154 +194,71 @@ class Cluster:
                 raise
             if code != 0:
                 output.seek(0)
-                raise self._failed("cannot be made", output.read().decode("utf-8", "replace"))
+                raise self._failure("cannot be made", output.read().decode("utf-8", "replace"))
 
     def _check_version(self) -> None:
         try:
             version = (self._data / "PG_VERSION").read_text("ascii").strip()
         except (OSError, UnicodeDecodeError):
             version = ""
-        if not version:
+        if not version.isdecimal():
             raise ConfigurationError(
                 f"{self._data} is not a PostgreSQL data directory, or it is damaged: move it away, or restore a backup."
             )
         if version != str(MAJOR):
             raise ConfigurationError(
-                f"{self._data} was made by PostgreSQL {version}, and this package brings PostgreSQL {MAJOR}: "
-                f"make a backup with the version that made it and restore it into a new data directory."
+                f"{self._data} was made by PostgreSQL {version}, and this package brings PostgreSQL {MAJOR}: make a "
+                "backup with the version of this package that made it, and restore that into a new data directory."
             )
 
-    def _configure(self, account: Account) -> None:
-        socket_dir = self._choose_socket_dir(account)
-        inside = socket_dir == self._data
-        self._write("postgresql.conf", server_settings("." if inside else str(socket_dir)), account)
-        self._write("pg_hba.conf", HBA, account)
-        self._write("pg_ident.conf", owner_map(account), account)
-        # We know that no server runs: what a killed one left would only block, as its number may be another's now.
-        for remnant in ("postmaster.pid", f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
-            (self._data / remnant).unlink(missing_ok=True)
-            (socket_dir / remnant).unlink(missing_ok=True)
-        self._socket_record.write_text(str(socket_dir), "utf-8")
+    def _configure(self, programs: Programs) -> None:
+        account = programs.account
+        socket_dir = choose_socket_dir(self._data, account)
+        relative = "." if socket_dir == self._data else str(socket_dir)
+        write_anew(self._data / "postgresql.conf", server_settings(relative), account)
+        write_anew(self._data / "pg_hba.conf", HBA, account)
+        write_anew(self._data / "pg_ident.conf", owner_map(account), account)
+        # No server runs. What a killed one left would only block: its process number may be another's by now.
+        for remnant in (self._data / "postmaster.pid", socket_dir / SOCKET_NAME, socket_dir / f"{SOCKET_NAME}.lock"):
+            remnant.unlink(missing_ok=True)
+        write_anew(self._socket_record, str(socket_dir), account)
 
-    def _write(self, name: str, text: str, account: Account) -> None:
-        """Replaces a file of the data directory. It belongs to another account where we are root, which must not
-        be led by a planted link to write elsewhere."""
-        new = self._data / f"{name}.new"
-        new.unlink(missing_ok=True)
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            if not account.is_ours:
-                os.fchown(fd, account.uid, account.gid)
-            file.write(text)
-        new.replace(self._data / name)
-
-    def _launch(self, programs: Path, account: Account, running: FileLock) -> int:
+    def _launch(self, programs: Programs, running: FileLock) -> int:
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
             self._log.replace(self._log.with_name("server.log.1"))
         log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            offset = os.fstat(log).st_size
-            command = [str(programs / "postgres"), "-D", self._place(self._data, account)]
-            process = self._spawn(command, self._data, account, running, log)
+            beginning = os.fstat(log).st_size
+            process = programs.spawn("postgres", self._data, [], keep=running, output=log)
         finally:
             os.close(log)
-        # Takes note of its end, whenever that is, so that it does not linger as a defunct process.
-        threading.Thread(target=process.wait, name="embedded-postgres", daemon=True).start()
-        return offset
+        _reap(process)
+        return beginning
 
-    def _spawn(
-        self, command: Sequence[str], folder: Path, account: Account, running: FileLock, output: int
-    ) -> subprocess.Popen[bytes]:
-        """Runs a program of the server in `folder`, in a session of its own: Ctrl-C is for us, not for the server.
+    # -- what went wrong ---------------------------------------------------------------------------------------------
 
-        It inherits `running` and nothing else, neither descriptors nor the PG… variables of our environment.
-        """
-        try:
-            return subprocess.Popen(  # noqa: S603  # our own program and arguments
-                command,
-                cwd=folder,
-                env={"PATH": os.defpath, "TZ": "UTC"},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=[running.fileno()],
-                start_new_session=True,
-                umask=0o077,
-                **({} if account.is_ours else {"user": account.uid, "group": account.gid, "extra_groups": []}),
-            )
-        except OSError as exc:
-            raise self._failed(f"cannot run {command[0]} as {account.name}", exc.strerror or str(exc)) from exc
-
-    @staticmethod
-    def _place(folder: Path, account: Account) -> str:
-        """How the program names its data directory, in which it was put.
-
-        PostgreSQL refuses to run as root, and another account may not be able to walk to a folder of root's. Neither
-        are root's folders opened for it, nor does it get a right to pass them: it already stands where it works,
-        and calls that place by a name that needs no walk.
-        """
-        return str(folder) if account.is_ours else CURRENT_FOLDER
-
-    # -- the socket --------------------------------------------------------------------------------------------------
-
-    def _choose_socket_dir(self, account: Account) -> Path:
-        """In the data directory, which is closed to others; where its path is too long, in one as closed."""
-        if _fits(self._data):
-            return self._data
-        outer = self._short_socket_dir()
-        inner = outer / "s"
-        outer.mkdir(mode=0o711, exist_ok=True)
-        found = outer.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022:
-            raise ConfigurationError(f"{outer} is not ours: remove it, or set TMPDIR to another folder.")
-        if not inner.exists():
-            inner.mkdir(mode=0o700)
-            if not account.is_ours:
-                os.chown(inner, account.uid, account.gid)
-        if not _fits(inner):
-            raise ConfigurationError(f"The paths of {self._data} and {inner} are too long for a socket: set TMPDIR.")
-        return inner
-
-    def _short_socket_dir(self) -> Path:
-        name = hashlib.sha256(os.fsencode(self._home)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"goalspace-{name}"
-
-    def _remove_short_socket_dir(self) -> None:
-        if self.socket_dir != self._data:
-            with suppress(OSError):
-                self.socket_dir.rmdir()
-                self.socket_dir.parent.rmdir()
-
-    # -- its database, its failures ----------------------------------------------------------------------------------
-
-    def _ensure_database(self, connection: psycopg.Connection) -> None:
-        try:
-            if connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone() is None:
-                connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
-        except psycopg.Error as exc:
-            raise self._failed("cannot make its database", str(exc)) from exc
-
-    def _log_since(self, offset: int) -> str:
+    def _log_since(self, beginning: int) -> str:
         with self._log.open("rb") as file:
-            file.seek(offset)
+            file.seek(beginning)
             return file.read(LOG_BYTES).decode("utf-8", "replace")
 
-    def _failed(self, what: str, output: str) -> ConfigurationError:
+    def _failure(self, what: str, output: str) -> ConfigurationError:
         """One line, with the most telling line of `output`."""
-        full = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
-        if any(text in output for text in full) or shutil.disk_usage(self._home).free < FULL_BYTES:
-            return no_space(self._home)
-        lines = [line.strip() for line in output.splitlines() if line.strip()]
-        telling = [line for line in lines if "FATAL:" in line or "PANIC:" in line or "error:" in line] or lines
-        reason = f": {telling[-1]}" if telling else "."
-        return ConfigurationError(f"The embedded database in {self._home} {what}{reason}")
+        if _is_disk_full(output):
+            return no_space(self._home, NEW_MB)
+        telling = re.findall(r"(?:FATAL|PANIC|error): +(.+)", output) or output.splitlines()
+        reason = next((line.strip(" .") for line in reversed(telling) if line.strip()), "its log says no more")
+        return ConfigurationError(f"The embedded database in {self._home} {what}: {reason}.")
 
 
-def no_space(folder: Path) -> ConfigurationError:
-    return ConfigurationError(f"No space left in {folder}: the embedded database needs {NEEDED_MB} MB.")
+def no_space(folder: Path, needed_mb: int) -> ConfigurationError:
+    return ConfigurationError(f"No space left in {folder}: the embedded database needs {needed_mb} MB.")
 
 
-def _fits(folder: Path) -> bool:
-    """As the folder of a socket: short enough, and without the comma that would part it in two."""
-    path = str(folder / f".s.PGSQL.{PORT}")
-    return len(os.fsencode(path)) <= SOCKET_PATH_BYTES and "," not in path
+def _is_disk_full(text: str) -> bool:
+    return any(phrase in text for phrase in DISK_FULL)
+
+
+def _reap(process: "subprocess.Popen[bytes]") -> None:
+    """Takes note of the server's end, whenever that is: else it would stay in the process table until our own."""
+    threading.Thread(target=process.wait, name="embedded-postgres", daemon=True).start()

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from assistant.db.cluster import DATABASE, Cluster, no_space
+from assistant.db.cluster import DATABASE, NEW_MB, Cluster, no_space
 from assistant.db.filelock import FileLock, wait_until
 from assistant.errors import ConfigurationError
 
@@ -106,7 +106,7 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise no_space(folder) from exc
+            raise no_space(folder, NEW_MB) from exc
         reason = "it is a file" if isinstance(exc, FileExistsError) else exc.strerror or str(exc)
         raise ConfigurationError(f"The data directory {folder} cannot be used: {reason}.") from exc
 

