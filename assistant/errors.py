@@ -10,6 +10,8 @@ class AssistantError(Exception):
     status_code = 500
     code = "internal_error"
     title = "Something went wrong"
+    retry_after: int | None = None
+    """Seconds after which the same request may succeed, where that is known."""
 
     def __init__(self, detail: str, *, code: str | None = None, extra: Mapping[str, Any] | None = None) -> None:
         super().__init__(detail)
@@ -56,6 +58,16 @@ class InvalidError(AssistantError):
 
     def __init__(self, detail: str, *, path: str = "", code: str | None = None) -> None:
         super().__init__(detail, code=code, extra={"errors": [{"path": path, "message": detail}]})
+
+
+class TooManyRequestsError(AssistantError):
+    """`retry_after` is in seconds, and at least 1."""
+
+    status_code, code, title = 429, "too_many_requests", "Too many requests"
+
+    def __init__(self, detail: str, *, retry_after: int, code: str | None = None) -> None:
+        super().__init__(detail, code=code)
+        self.retry_after = max(1, retry_after)
 
 
 class UnavailableError(AssistantError):

@@ -1,0 +1,175 @@
+"""What all HTTP endpoints share: problem details, the base of wire structs, guards, headers."""
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+import msgspec
+import structlog
+from litestar.connection import ASGIConnection, Request
+from litestar.datastructures import MutableScopeHeaders
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.handlers import BaseRouteHandler
+from litestar.response import Response
+from litestar.types import Guard, Message, Scope
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
+from assistant.body import explain
+from assistant.db.base import Identified
+from assistant.db.errors import translate
+from assistant.db.identity import Principal
+from assistant.db.session import Database
+from assistant.errors import AssistantError, InvalidError, NotFoundError, UnauthorizedError
+from assistant.telemetry import request_id
+
+log = structlog.get_logger(__name__)
+
+PROBLEM: Final = "application/problem+json"
+
+DEFAULT_BODY_BYTES: Final = 256 * 1024
+"""For every route that does not set its own `request_max_body_size`."""
+
+T = TypeVar("T")
+
+
+# --- wire structs -----------------------------------------------------------------------------------------------------
+
+
+class Incoming(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """Base of every input: what a client may say, and nothing else."""
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that were sent, for a PATCH."""
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not msgspec.UNSET}
+
+
+class Outgoing(msgspec.Struct, kw_only=True, frozen=True):
+    """Base of every output."""
+
+
+def to_schema(row: object, schema: type[T]) -> T:
+    """A wire struct from a row's attributes."""
+    return msgspec.convert(row, schema, from_attributes=True)
+
+
+# --- problem details --------------------------------------------------------------------------------------------------
+
+
+class UnexpectedError(AssistantError):
+    """Nothing that a caller could understand or should see."""
+
+
+_PLAIN = {
+    400: ("bad_request", "Bad request", "The request is malformed."),
+    401: ("unauthorized", "Not signed in", "Sign in first."),
+    403: ("forbidden", "Not allowed", "You may not do this here."),
+    404: ("not_found", "Not found", "There is nothing at this address."),
+    405: ("method_not_allowed", "Method not allowed", "This address does not know that method."),
+    413: ("too_large", "Too large", "The body is larger than this endpoint takes."),
+}
+
+
+def render_problem(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:
+    """Every error as `application/problem+json`; what is unknown is logged here and answered without its insides."""
+    known, headers = _known(exc)
+    if isinstance(known, UnexpectedError):
+        log.error("unhandled_error", exc_info=exc)
+        known.extra["request_id"] = request_id(request.scope)
+    if known.status_code == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if known.retry_after is not None:
+        headers["Retry-After"] = str(known.retry_after)
+    problem = {
+        "type": f"urn:goalspace:problem:{known.code}",
+        "title": known.title,
+        "status": known.status_code,
+        "detail": known.detail,
+        "code": known.code,
+        **known.extra,
+    }
+    return Response(problem, status_code=known.status_code, media_type=PROBLEM, headers=headers)
+
+
+def _known(exc: BaseException) -> tuple[AssistantError, dict[str, str]]:
+    while isinstance(exc, BaseExceptionGroup):  # a dependency that failed while it was closed
+        exc = exc.exceptions[0]
+    if isinstance(exc, DBAPIError):
+        exc = translate(exc.orig) or exc
+    if isinstance(exc, AssistantError) and exc.status_code != 500:  # 500: a wrong configuration, met in a request
+        return exc, {}
+    if isinstance(exc, ValidationException):
+        return _invalid(exc), {}
+    if isinstance(exc, HTTPException) and exc.status_code < 500:
+        return _plain(exc), dict(exc.headers or {})
+    return UnexpectedError("Something went wrong on our side; the error was recorded."), {}
+
+
+def _plain(exc: HTTPException) -> AssistantError:
+    code, title, detail = _PLAIN.get(exc.status_code, ("http_error", "Request refused", "The request was refused."))
+    error = AssistantError(detail, code=code)
+    error.status_code, error.title = exc.status_code, title
+    return error
+
+
+def _invalid(exc: ValidationException) -> InvalidError:
+    """Faults in query, path and headers; bodies are read by StrictRequest."""
+    faults = exc.extra if isinstance(exc.extra, list) else []
+    errors = [_fault(fault) for fault in faults if isinstance(fault, Mapping)] or [
+        {"path": "", "message": "The request is malformed."}
+    ]
+    error = InvalidError(errors[0]["message"], path=errors[0]["path"])
+    error.extra["errors"] = errors
+    return error
+
+
+def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
+    message = str(fault.get("message", ""))
+    if message.endswith("required field `data`"):
+        return {"path": "", "message": "A JSON body is required."}
+    path, sentence = explain(message)
+    return {"path": str(fault.get("key", path)), "message": sentence}
+
+
+# --- guards -----------------------------------------------------------------------------------------------------------
+
+
+def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Refuses who sent no token; a bad one was refused before."""
+    caller: Principal = connection.user
+    if caller.user_id is None:
+        raise UnauthorizedError("Sign in first.")
+
+
+def visible(model: type[Identified], parameter: str, noun: str) -> Guard:
+    """Answers 404 where the row that the path names is not the caller's to see, before the body is looked at."""
+
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        database: Database = connection.app.state.services.database
+        statement = select(model.id).where(model.id == connection.path_params[parameter])
+        async with database.transaction(connection.user) as transaction:
+            if (await transaction.execute(statement)).first() is None:
+                raise NotFoundError(f"There is no such {noun}.")
+
+    return guard
+
+
+# --- headers ----------------------------------------------------------------------------------------------------------
+
+_ALWAYS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
+_UNLESS_SET = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+    "vary": "Origin",
+}
+
+
+async def secure_headers(message: Message, scope: Scope) -> None:
+    """Before each response starts, that of an error included. A page or a file may set its own policy and caching."""
+    if message["type"] != "http.response.start":
+        return
+    headers = MutableScopeHeaders.from_message(message)
+    headers["x-request-id"] = request_id(scope)
+    for name, value in _ALWAYS.items():
+        headers[name] = value
+    for name, value in _UNLESS_SET.items():
+        headers.setdefault(name, value)

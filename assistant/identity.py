@@ -1,0 +1,301 @@
+"""Who is asking: the tokens that we or an identity provider issue, and what becomes of a request's `Authorization`.
+
+A token says who somebody is, never what they may do: the role in the database is ours to choose.
+"""
+
+import base64
+import binascii
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import time
+from typing import Any, Final, Protocol
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import jwt
+from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from assistant.db.identity import ANONYMOUS, Principal, learner
+from assistant.db.roles import write_secret
+from assistant.errors import BadRequestError, ConfigurationError, UnauthorizedError
+from assistant.jwks import KeySet
+from assistant.settings import Settings
+
+ISSUER: Final = "goalspace"
+AUDIENCE_ROLE: Final = "authenticated"
+"""The one role claim that a person's token may carry; keys of the provider itself carry others."""
+
+LEEWAY_SECONDS: Final = 30
+MAX_TOKEN_BYTES: Final = 8192
+MAX_TTL_SECONDS: Final = 366 * 24 * 3600
+
+_REFUSAL = "The token is missing, malformed, expired or not meant for this service."
+_MALFORMED: Final = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+"""All that PyJWT, base64, UTF-8, JSON, ids and dates say about a text that is no token of ours."""
+
+_QUERY_NAMES: Final = frozenset({"access_token", "api_key", "apikey", "authorization", "bearer", "jwt", "token"})
+_HEADER_NAMES: Final = frozenset({"alg", "typ", "kid"})
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
+    """What a good token says. `email` is the issuer's word, lower case; None where it says none."""
+
+    user_id: UUID
+    expires_at: datetime
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key and the one algorithm that it is for."""
+
+    material: Any
+    algorithm: str
+
+
+class Keys(Protocol):
+    async def find(self, algorithm: str, kid: str | None) -> Key | None:
+        """The key that must have signed a token with this header, if there is one."""
+
+
+class SharedSecret:
+    """HS256: we sign and verify with the same secret."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = Key(secret, "HS256")
+
+    async def find(self, algorithm: str, kid: str | None) -> Key | None:
+        return self._key if algorithm == self._key.algorithm else None
+
+
+class PublishedKeys:
+    """RS256 and ES256: an identity provider signs, we verify with what it publishes."""
+
+    def __init__(self, keys: KeySet) -> None:
+        self._keys = keys
+
+    async def find(self, algorithm: str, kid: str | None) -> Key | None:
+        if kid is None or algorithm not in ("RS256", "ES256"):
+            return None
+        found = await self._keys.find(kid)
+        return Key(found.key, algorithm) if found is not None and found.algorithm_name == algorithm else None
+
+
+class TokenVerifier:
+    """Verifies the tokens of exactly one issuer."""
+
+    def __init__(self, keys: Keys, *, issuer: str, audience: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+
+    async def verify(self, token: str) -> VerifiedToken:
+        """Raises UnauthorizedError, always the same one, or UnavailableError where keys cannot be had."""
+        try:
+            return _person(await self._claims(token))
+        except _MALFORMED as exc:
+            raise UnauthorizedError(_REFUSAL) from exc
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        if len(token) > MAX_TOKEN_BYTES or not token.isascii() or token.count(".") != 2:
+            raise ValueError("no token of ours")
+        header, payload = (_object(part) for part in token.split(".")[:2])
+        _check_header(header)
+        key = await self._keys.find(header["alg"], header.get("kid"))
+        if key is None:
+            raise ValueError("no key for this header")
+        jwt.decode(
+            token,
+            key.material,
+            algorithms=[key.algorithm],
+            audience=self._audience,
+            issuer=self._issuer,
+            leeway=LEEWAY_SECONDS,
+            options={"require": ["exp", "iss", "aud", "sub"]},
+        )
+        return payload
+
+
+def _object(segment: str) -> dict[str, Any]:
+    """A segment's JSON object; a name that is there twice could mean one thing to us and another to the issuer."""
+    raw = base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
+    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != segment:
+        raise binascii.Error("not the one spelling of these bytes")
+    value = json.loads(raw, object_pairs_hook=_unique, parse_constant=_no_constant)
+    if not isinstance(value, dict):
+        raise TypeError("no object")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a name is there twice")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _check_header(header: dict[str, Any]) -> None:
+    """Nothing but `alg`, `typ` and `kid`: no key, no address of one, no extension that we would have to understand."""
+    kid = header.get("kid")
+    if (
+        not header.keys() <= _HEADER_NAMES
+        or not isinstance(header.get("alg"), str)
+        or str(header.get("typ", "JWT")).upper() != "JWT"
+        or not (kid is None or (isinstance(kid, str) and 0 < len(kid) <= 200))
+    ):
+        raise ValueError("a header that we do not accept")
+
+
+def _person(claims: dict[str, Any]) -> VerifiedToken:
+    if claims.get("role", AUDIENCE_ROLE) != AUDIENCE_ROLE or claims.get("is_anonymous", False) is not False:
+        raise ValueError("a key of the provider or an anonymous sign-in")
+    user_id = UUID(claims["sub"])
+    if str(user_id) != claims["sub"].lower():
+        raise ValueError("not the one spelling of this id")
+    expiry, email = claims["exp"], claims.get("email")
+    if isinstance(expiry, bool) or not isinstance(expiry, int | float) or expiry > time() + 10 * MAX_TTL_SECONDS:
+        raise ValueError("an expiry that is none")
+    if not (email is None or isinstance(email, str)):
+        raise ValueError("no address")
+    return VerifiedToken(user_id, datetime.fromtimestamp(expiry, UTC), email.strip().lower() if email else None)
+
+
+class TokenIssuer:
+    """Makes the tokens of local accounts and of the command line."""
+
+    def __init__(self, secret: str, *, issuer: str, audience: str) -> None:
+        self._secret = secret
+        self._issuer = issuer
+        self._audience = audience
+
+    def issue(self, user_id: UUID, email: str, ttl: int = 3600) -> str:
+        """A token for `ttl` seconds."""
+        now = int(time())
+        claims = {
+            "sub": str(user_id),
+            "email": email,
+            "role": AUDIENCE_ROLE,
+            "iss": self._issuer,
+            "aud": self._audience,
+            "iat": now,
+            "nbf": now,
+            "exp": now + ttl,
+        }
+        return jwt.encode(claims, self._secret, algorithm="HS256")
+
+
+def installation_secret(settings: Settings) -> str:
+    """The secret of the settings, else the one in the data directory, made there on first use."""
+    if settings.jwt_secret is not None:
+        return settings.jwt_secret.get_secret_value()
+    path = settings.data_dir / "secret.key"
+    if not path.exists():
+        _make_secret(path)
+    secret = path.read_text("ascii").strip()
+    if len(secret) < 32:
+        raise ConfigurationError(f"{path} holds no usable secret; remove it, and a new one is made.")
+    return secret
+
+
+def _make_secret(path: Path) -> None:
+    """Two processes may come here at once: the first one's secret stays."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.draft")
+    write_secret(draft, secrets.token_urlsafe(48).encode())
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def build_verifier(settings: Settings) -> TokenVerifier:
+    """JWKS where the settings name it, else the shared secret: never both. Raises ConfigurationError."""
+    if settings.jwks_url is None:
+        keys: Keys = SharedSecret(installation_secret(settings))
+        return TokenVerifier(keys, issuer=settings.jwt_issuer or ISSUER, audience=settings.jwt_audience)
+    if settings.jwt_issuer is None:
+        raise ConfigurationError("GOALSPACE_JWT_ISSUER: must be set where GOALSPACE_JWKS_URL is.")
+    return TokenVerifier(
+        PublishedKeys(KeySet(settings.jwks_url)), issuer=settings.jwt_issuer, audience=settings.jwt_audience
+    )
+
+
+def build_issuer(settings: Settings) -> TokenIssuer | None:
+    """None where an identity provider issues the tokens."""
+    if settings.jwks_url is not None:
+        return None
+    return TokenIssuer(
+        installation_secret(settings), issuer=settings.jwt_issuer or ISSUER, audience=settings.jwt_audience
+    )
+
+
+class Admission(Protocol):
+    async def admit(self, token: VerifiedToken) -> bool:
+        """Whether the person of a good token still exists; one seen for the first time is taken in."""
+
+
+class Authenticator:
+    """From the text of a token to a principal."""
+
+    def __init__(self, verifier: TokenVerifier, admission: Admission) -> None:
+        self._verifier = verifier
+        self._admission = admission
+
+    async def verify(self, token: str) -> VerifiedToken:
+        """A token of a person who exists. Raises UnauthorizedError, always the same one."""
+        verified = await self._verifier.verify(token)
+        if not await self._admission.admit(verified):
+            raise UnauthorizedError(_REFUSAL)
+        return verified
+
+    async def authenticate(self, token: str) -> Principal:
+        """As whom the bearer of `token` acts."""
+        return learner((await self.verify(token)).user_id)
+
+
+def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The token of the one `Authorization` header. Raises UnauthorizedError where there are two, or of another kind."""
+    values = [value for name, value in headers if name == b"authorization"]
+    if not values:
+        return None
+    scheme, _, token = values[0].decode("latin-1").partition(" ")
+    if len(values) > 1 or scheme.lower() != "bearer" or not token.strip():
+        raise UnauthorizedError(_REFUSAL)
+    return token.strip()
+
+
+class Authentication(ASGIMiddleware):
+    """Sets `scope["user"]` to the caller's principal: anonymous without a token, 401 with a bad one."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        refuse_token_in_query(scope["query_string"])
+        token = bearer_token(scope["headers"])
+        authenticator: Authenticator = scope["litestar_app"].state.services.authenticator
+        scope["user"] = ANONYMOUS if token is None else await authenticator.authenticate(token)
+        await next_app(scope, receive, send)
+
+
+def refuse_token_in_query(query: bytes) -> None:
+    """Addresses end up in logs, histories and referrers. Raises BadRequestError."""
+    if any(name.lower() in _QUERY_NAMES for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)):
+        raise BadRequestError("A token does not belong in an address: send it as 'Authorization: Bearer …'.")
+
+
+def provide_principal(request: ASGIConnection[Any, Any, Any, Any]) -> Principal:
+    caller: Principal = request.user
+    return caller

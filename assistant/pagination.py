@@ -1,0 +1,100 @@
+"""Lists by keyset: a page begins after the last item of the one before, whatever was added or removed meanwhile."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+
+from assistant.db.identity import Principal
+from assistant.errors import BadRequestError
+
+DEFAULT_LIMIT: Final = 50
+MAX_LIMIT: Final = 100
+
+_MAC_BYTES: Final = 16
+
+Item = TypeVar("Item")
+
+Order = tuple[tuple[str, type], ...]
+"""The fields that a list is sorted by, with their types. Together they are unique, and none is ever null."""
+
+BY_CREATION: Final[Order] = (("created_at", datetime), ("id", UUID))
+
+
+class Page(msgspec.Struct, Generic[Item]):
+    """One page; `next_cursor` is null on the last one."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+class Cursors:
+    """Signs and reads cursors. One of another caller, list, filter or order does not work."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = hmac.digest(secret.encode(), b"goalspace.cursor", "sha256")
+
+    def encode(self, context: Sequence[object], values: Sequence[object]) -> str:
+        body = msgspec.msgpack.encode(list(values))
+        return base64.urlsafe_b64encode(self._sign(context, body) + body).rstrip(b"=").decode()
+
+    def decode(self, context: Sequence[object], cursor: str, types: Sequence[type]) -> tuple[Any, ...]:
+        """Raises BadRequestError for anything but a cursor of ours for just this context."""
+        with suppress(ValueError):  # not Base64, not ASCII
+            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            signature, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
+            if hmac.compare_digest(signature, self._sign(context, body)):
+                values: tuple[Any, ...] = msgspec.msgpack.decode(body, type=tuple[tuple(types)])  # type: ignore[misc]
+                return values
+        raise BadRequestError("The cursor does not belong to this list.", code="bad_cursor")
+
+    def _sign(self, context: Sequence[object], body: bytes) -> bytes:
+        names = msgspec.msgpack.encode([None if part is None else str(part) for part in context])
+        return hmac.digest(self._key, hashlib.sha256(names).digest() + body, "sha256")[:_MAC_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class Paginator:
+    """Which page of a list the caller asked for. A list is named by its `scope`: what it holds, and its filters."""
+
+    principal: Principal
+    limit: int
+    cursor: str | None
+    cursors: Cursors
+
+    def after(self, *scope: object, order: Order = BY_CREATION) -> tuple[Any, ...] | None:
+        """Values of the item that the page begins after; None: from the start. Raises BadRequestError."""
+        if self.cursor is None:
+            return None
+        return self.cursors.decode(self._context(scope, order), self.cursor, [type_ for _, type_ in order])
+
+    def page(self, items: Sequence[Item], *scope: object, order: Order = BY_CREATION) -> Page[Item]:
+        """`items` are up to `limit` + 1: the one too many says that there is a next page."""
+        shown = list(items[: self.limit])
+        if len(items) <= self.limit:
+            return Page(shown, None)
+        values = [getattr(shown[-1], name) for name, _ in order]
+        return Page(shown, self.cursors.encode(self._context(scope, order), values))
+
+    def _context(self, scope: tuple[object, ...], order: Order) -> list[object]:
+        return [self.principal.user_id, *(name for name, _ in order), *scope]
+
+
+def provide_paginator(
+    principal: NamedDependency[Principal],
+    cursors: NamedDependency[Cursors],
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="At most so many items.")] = DEFAULT_LIMIT,
+    cursor: Annotated[
+        str | None, QueryParameter(max_length=1000, description="`next_cursor` of the page before.")
+    ] = None,
+) -> Paginator:
+    return Paginator(principal, limit, cursor, cursors)
