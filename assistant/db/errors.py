@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import psycopg
 import structlog
-from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from assistant.errors import AssistantError, ConflictError, ForbiddenError, InvalidError, UnavailableError
 

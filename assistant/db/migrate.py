@@ -1,32 +1,33 @@
 """Revisions: up, down, and where a database stands."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from sqlalchemy.engine import URL
 
-from alembic import command
-from alembic.config import Config
 from assistant.db.engine import driver_url
 from assistant.resources import resource_dir
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 VERSION_SCHEMA: Final = "migrations"
 
 
 def upgrade(url: str | URL, revision: str = "head") -> None:
     """Apply what is missing, each revision in a transaction of its own."""
-    command.upgrade(_config(url), revision)
+    _command().upgrade(_config(url), revision)
 
 
 def downgrade(url: str | URL, revision: str) -> None:
     """Back to `revision`; `base` removes everything but roles and extensions."""
-    command.downgrade(_config(url), revision)
+    _command().downgrade(_config(url), revision)
 
 
 def check(url: str | URL) -> None:
     """Compare models and database. Raises alembic.util.CommandError where they differ."""
-    command.check(_config(url))
+    _command().check(_config(url))
 
 
 def head() -> str:
@@ -42,11 +43,19 @@ def current(connection: psycopg.Connection[object]) -> str | None:
     return None if row is None else str(row[0])  # type: ignore[index]
 
 
+def _command() -> Any:
+    from alembic import command  # imported late, as above
+
+    return command
+
+
 def _versions() -> Path:
     return resource_dir("migrations") / "versions"
 
 
-def _config(url: str | URL) -> Config:
+def _config(url: str | URL) -> "Config":
+    from alembic.config import Config  # imported late: a server that is up to date never needs it
+
     config = Config()
     config.set_main_option("script_location", str(resource_dir("migrations")).replace("%", "%%"))
     config.attributes["url"] = driver_url(url)

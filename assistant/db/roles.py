@@ -71,7 +71,7 @@ def ensure_roles(connection: psycopg.Connection[object]) -> None:
 
 def _ensure_role(connection: psycopg.Connection[object], role: str, options: str) -> None:
     if connection.execute("select 1 from pg_roles where rolname = %s", (role,)).fetchone() is None:
-        connection.execute(sql.SQL("create role {} {}").format(sql.Identifier(role), sql.SQL(options)))  # type: ignore[arg-type]
+        connection.execute(sql.SQL("create role {} {}").format(sql.Identifier(role), sql.SQL(options)))
 
 
 def set_passwords(connection: psycopg.Connection[object], secrets_file: Path) -> None:

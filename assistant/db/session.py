@@ -48,9 +48,14 @@ class Database:
 
     @asynccontextmanager
     async def session(self, principal: Principal) -> AsyncIterator[AsyncSession]:
-        """The same with the ORM. Nothing below commits; leaving the block does."""
-        with acting_as(principal), as_known_error():
+        """The same with the ORM. Nothing below commits; leaving the block does.
+
+        The transaction begins here and not with the first statement, which may come from another task.
+        """
+        with as_known_error():
             async with self._sessions() as session, session.begin():
+                with acting_as(principal):
+                    await session.connection()
                 yield session
 
     @asynccontextmanager
@@ -63,6 +68,8 @@ class Database:
     @asynccontextmanager
     async def service_session(self, job: ServiceJob) -> AsyncIterator[AsyncSession]:
         """The same with the ORM."""
-        with acting_as(service(job)), as_known_error():
+        with as_known_error():
             async with self._service_sessions() as session, session.begin():
+                with acting_as(service(job)):
+                    await session.connection()
                 yield session

@@ -3,7 +3,6 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import psycopg
@@ -57,14 +56,14 @@ async def open_server(settings: Settings, *, upgrade: bool = False) -> Server:
     if settings.database_url is None:
         embedded = await start_embedded(settings.data_dir)
         try:
-            return await asyncio.to_thread(_prepare, settings, embedded.url, embedded, True)
+            return await asyncio.to_thread(_prepare, settings, embedded.url, embedded, upgrade=True)
         except BaseException:
             await asyncio.to_thread(embedded.close)
             raise
-    return await asyncio.to_thread(_prepare, settings, settings.database_url.get_secret_value(), None, upgrade)
+    return await asyncio.to_thread(_prepare, settings, settings.database_url.get_secret_value(), None, upgrade=upgrade)
 
 
-def _prepare(settings: Settings, url: str, embedded: EmbeddedServer | None, upgrade: bool) -> Server:
+def _prepare(settings: Settings, url: str, embedded: EmbeddedServer | None, *, upgrade: bool) -> Server:
     direct = settings.direct_url.get_secret_value() if settings.direct_url else url
     secrets_file = settings.data_dir / "database-logins.json"
     with connect(direct) as connection:
@@ -72,11 +71,12 @@ def _prepare(settings: Settings, url: str, embedded: EmbeddedServer | None, upgr
         current, newest = migrate.current(connection), migrate.head()
         if current is not None and current > newest:
             raise ConfigurationError(
-                f"The database is at revision {current}, which this version ({newest}) does not know; install a newer one."
+                f"The database is at revision {current}, newer than this version's {newest}; install a newer version."
             )
         if current != newest and not upgrade:
             raise ConfigurationError(
-                f"The database is at revision {current or 'none'}, this version needs {newest}; run 'goalspace db upgrade'."
+                f"The database is at revision {current or 'none'}, this version needs {newest}; "
+                "run 'goalspace db upgrade'."
             )
         logins = _given_logins(settings) or read_logins(url, secrets_file)
         if upgrade and (current != newest or logins is None or not _can_log_in(logins)):
