@@ -12,9 +12,7 @@ MAINTENANCE_LOCK = "goalspace.migrations"
 def include_object(item: object, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
     """What the comparison of models and database leaves out: what no model describes on purpose."""
     schema = getattr(item, "schema", None)
-    return not (
-        kind == "table" and reflected and (schema not in (None, "public", "assistant") or name == "spatial_ref_sys")
-    )
+    return not (kind == "table" and (schema not in (None, "public", "assistant") or name == "spatial_ref_sys"))
 
 
 def run(connection: Connection) -> None:
@@ -30,6 +28,7 @@ def run(connection: Connection) -> None:
         transaction_per_migration=True,
         include_schemas=True,
         include_object=include_object,
+        autogenerate_plugins=["alembic.autogenerate.*", "~alembic.autogenerate.comments"],  # revisions hold comments
     )
     with context.begin_transaction():
         context.run_migrations()

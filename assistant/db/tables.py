@@ -1,5 +1,13 @@
 """Every feature's tables in one place: what Alembic compares and what tests look at."""
 
+from assistant.accounts import models as accounts
+from assistant.blog import models as blog
 from assistant.db.base import Base
+from assistant.goals import models as goals
+from assistant.sharing import models as sharing
+from assistant.spaces import models as spaces
+from assistant.usage import models as usage
+
+FEATURES = (accounts, blog, goals, sharing, spaces, usage)
 
 metadata = Base.metadata

@@ -23,7 +23,7 @@ create table public.users (
 create unique index users_email_lower_key on public.users (lower(email));
 alter table public.users enable row level security;
 alter table public.users force row level security;
-create trigger touch_updated_at before update on public.users
+create trigger touch_updated_at before update of email, full_name, avatar_url on public.users
     for each row execute function private.touch_updated_at();
 
 create policy users_select on public.users for select to authenticated

@@ -21,6 +21,7 @@ create table public.goals (
     updated_at timestamptz not null default now(),
     unique (user_id, title),
     constraint goals_tenant_key unique (id, user_id),
+    constraint goals_due_date check (due_date between '1900-01-01 00:00+00' and '3000-01-01 00:00+00'),
     constraint goals_lengths check (
         length(title) between 1 and 300 and length(description) <= 20000 and length(category) <= 100)
 );
@@ -63,7 +64,7 @@ create table public.spaces (
         length(title) between 1 and 300 and length(description) <= 20000
         and length(theme) <= 50 and length(color_scheme) <= 50),
     constraint spaces_ai_mentor_config check (
-        jsonb_typeof(ai_mentor_config) = 'object' and length(ai_mentor_config::text) <= 16384)
+        jsonb_typeof(ai_mentor_config) = 'object' and octet_length(ai_mentor_config::text) <= 16384)
 );
 create index idx_spaces_user_id on public.spaces (user_id);
 create index idx_spaces_goal_id on public.spaces (goal_id);
@@ -79,7 +80,7 @@ create table public.space_collaborators (
     space_id uuid not null references public.spaces(id) on delete cascade,
     user_id uuid not null references public.users(id) on delete cascade,
     role text not null default 'viewer' check (role in ('viewer', 'editor', 'admin')),
-    invited_at timestamptz default now(),
+    invited_at timestamptz not null default now(),
     accepted_at timestamptz,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
@@ -150,12 +151,11 @@ grant update (title, description, theme, color_scheme, visibility, ai_mentor_con
 create function private.guard_visibility() returns trigger language plpgsql set search_path = '' as $$
 begin
     if new.visibility is distinct from old.visibility and current_user = 'authenticated'
-       and old.user_id is distinct from private.uid() then
+       and old.user_id is distinct from auth.uid() then
         raise exception 'only the owner of a space changes its visibility' using errcode = '42501';
     end if;
     return new;
 end $$;
-grant execute on function private.uid() to authenticated;
 create trigger guard_visibility before update of visibility on public.spaces
     for each row execute function private.guard_visibility();
 
@@ -257,6 +257,7 @@ create table public.tasks (
     updated_at timestamptz not null default now(),
     constraint tasks_module_of_same_space foreign key (module_id, space_id)
         references public.modules (id, space_id) on delete set null (module_id),
+    constraint tasks_due_date check (due_date between '1900-01-01 00:00+00' and '3000-01-01 00:00+00'),
     constraint tasks_lengths check (length(title) between 1 and 300 and length(description) <= 20000)
 );
 create index idx_tasks_space_id on public.tasks (space_id);
@@ -351,12 +352,47 @@ alter function public.my_space_summaries() owner to goalspace_definer;
 revoke execute on function public.my_space_summaries() from public, anon;
 grant execute on function public.my_space_summaries() to authenticated;
 
+grant select on public.modules, public.tasks, public.module_progress to goalspace_definer;
+create function assistant.space_summary(space uuid) returns setof public.space_summaries
+language sql stable security definer set search_path = '' as $$
+    select c.space_id, c.user_id, c.goal_id, c.title, c.total_modules, c.total_tasks, c.completed_tasks,
+           c.completed_modules, case when c.total_modules = 0 then 0
+               else round((c.completed_modules * 100.0 / c.total_modules)::numeric, 2) end
+    from (
+        select s.id as space_id, s.user_id, s.goal_id, s.title,
+            (select count(*) from public.modules m where m.space_id = s.id) as total_modules,
+            (select count(*) from public.tasks t where t.space_id = s.id) as total_tasks,
+            (select count(*) from public.tasks t where t.space_id = s.id and t.status = 'completed') as completed_tasks,
+            (select count(*) from public.module_progress p join public.modules m on m.id = p.module_id
+             where m.space_id = s.id and p.user_id = s.user_id and p.completion_percentage = 100) as completed_modules
+        from public.spaces s
+        where s.id = space and s.id = any (array(select private.member_spaces('viewer')))) c
+$$;
+comment on function assistant.space_summary(uuid) is
+    'one space''s row of space_summaries as it would be now; for members, since it shows the owner''s progress';
+alter function assistant.space_summary(uuid) owner to goalspace_definer;
+grant execute on function assistant.space_summary(uuid) to authenticated;
+
+create function assistant.refresh_space_summaries() returns boolean
+language plpgsql security definer set search_path = '' as $$
+begin
+    if not pg_try_advisory_xact_lock(hashtext('goalspace.space_summaries')) then
+        return false;
+    end if;
+    refresh materialized view concurrently public.space_summaries;
+    return true;
+end $$;
+comment on function assistant.refresh_space_summaries() is
+    'false: somebody else is at it. It runs as the owner of the view, whom policies do not hold back: they would empty it';
+grant execute on function assistant.refresh_space_summaries() to service_role;
+
 grant select, insert, update, delete on public.goals, public.spaces, public.space_collaborators, public.modules,
     public.tasks, public.module_progress to service_role;
 """
 
 DOWN = """
-drop function public.my_space_summaries(), public.member_profiles(uuid), public.accept_invitation(uuid);
+drop function assistant.refresh_space_summaries(), assistant.space_summary(uuid), public.my_space_summaries(),
+    public.member_profiles(uuid), public.accept_invitation(uuid);
 drop materialized view public.space_summaries;
 drop table public.module_progress, public.tasks, public.modules, public.space_collaborators, public.spaces, public.goals;
 drop function private.keep_progress_true(), private.guard_visibility(), private.owned_spaces(),

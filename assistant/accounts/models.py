@@ -1,0 +1,70 @@
+"""Tables of people: users, subscriptions, preferences, local accounts."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, ForeignKey, Index, Table, Text, Uuid, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from assistant.db.base import Base, Identified, Timestamped
+
+auth_users = Table("users", Base.metadata, Column("id", Uuid, primary_key=True), Column("email", Text), schema="auth")
+"""The identity provider's, or the stand-in for it; on Supabase nothing of it is ever written."""
+
+
+class User(Identified, Timestamped, Base):
+    """A person. The id is the identity provider's."""
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("auth.users.id", ondelete="CASCADE"), primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    full_name: Mapped[str | None]
+    avatar_url: Mapped[str | None]
+    last_active_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("users_email_lower_key", func.lower(email.column), unique=True),)
+
+
+class Subscription(Identified, Timestamped, Base):
+    """What a person pays for; no active row means the tier `free`."""
+
+    __tablename__ = "subscriptions"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    tier: Mapped[str]
+    status: Mapped[str]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    payment_provider: Mapped[str | None]
+    payment_reference: Mapped[str | None]
+
+    __table_args__ = (
+        Index("subscriptions_one_active", "user_id", unique=True, postgresql_where=text("status = 'active'")),
+    )
+
+
+class UserPreferences(Timestamped, Base):
+    """Made with the user by a trigger."""
+
+    __tablename__ = "user_preferences"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    theme: Mapped[str | None] = mapped_column(server_default="system")
+    language: Mapped[str | None] = mapped_column(server_default="en")
+    ai_model: Mapped[str | None] = mapped_column(server_default="claude-3-haiku")
+    notification_settings: Mapped[dict[str, Any] | None] = mapped_column(
+        server_default=text("""'{"email": true, "push": true}'""")
+    )
+
+
+class LocalAccount(Timestamped, Base):
+    """The password, as an argon2 hash, of somebody who signs in here and not at a provider."""
+
+    __tablename__ = "local_accounts"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    password_hash: Mapped[str]
+
+    __table_args__ = {"schema": "assistant"}
