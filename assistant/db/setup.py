@@ -33,6 +33,15 @@ class Server:
     embedded: EmbeddedServer | None
     pool_size: int
 
+    @property
+    def listen_url(self) -> str:
+        """For a connection that waits for notifications, as the service's own login."""
+        login = make_url(self.logins.jobs_url)
+        address = make_url(self.direct_url).set(
+            drivername="postgresql", username=login.username, password=login.password
+        )
+        return address.render_as_string(hide_password=False)
+
     def open(self) -> Database:
         return Database(self.logins.login_url, self.logins.jobs_url, pool_size=self.pool_size)
 

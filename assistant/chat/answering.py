@@ -1,0 +1,292 @@
+"""One run, from its question to its last event: the mentor's words become events, and all of it is stored."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from assistant.chat import events, repository
+from assistant.chat.events import Event
+from assistant.chat.log import LeaseLostError, RunLog
+from assistant.db.identity import learner
+from assistant.db.session import Database
+from assistant.errors import AssistantError
+from assistant.llm.events import Block, TextDelta, ToolInputDelta, ToolUseStarted, Usage
+from assistant.mentor.events import (
+    MentorEvent,
+    Message,
+    Notice,
+    ToolResult,
+    ToolUseEnded,
+    Turn,
+    TurnRecord,
+)
+
+log = structlog.get_logger(__name__)
+
+HISTORY_TURNS: Final = 30
+"""Turns that are read for the model's history; its token budget cuts further."""
+
+STORE_TRIES: Final = 40
+STORE_PAUSE_SECONDS: Final = 0.5
+"""An ending waits this often and long for a database that is away; after that the sweep finds the run."""
+
+
+class AnswerInterruptedError(AssistantError):
+    """The process that answered is gone, or is going."""
+
+    status_code, code = 503, "interrupted"
+
+    def __init__(self) -> None:
+        super().__init__("The server stopped in the middle of this answer. What was written so far is kept.")
+
+
+class Mentor(Protocol):
+    """What a run needs of the mentor."""
+
+    provider: str
+    """Who answers: a model provider, or `offline`."""
+
+    def answer(self, turn: Turn, record: TurnRecord) -> AsyncGenerator[MentorEvent, None]:
+        """See assistant/mentor/events.py."""
+        ...
+
+
+@dataclass(slots=True)
+class LiveRun:
+    """A run that this process carries out."""
+
+    id: UUID
+    client_run_id: str
+    thread_id: str
+    space_id: UUID
+    user_id: UUID
+    answer_id: UUID
+    question: str
+    log: RunLog
+    stopped_by: Literal["cancelled", "interrupted"] = "interrupted"
+    """Why its task was cancelled, if it was."""
+    began: float = field(default_factory=time.monotonic)
+
+
+@dataclass(slots=True)
+class StoredConversation:
+    """The thread of a run, as the mentor reads and continues it."""
+
+    run: LiveRun
+    database: Database
+    steps: int = 0
+
+    async def history(self, connection: AsyncConnection) -> list[Message]:
+        run = self.run
+        return await repository.history(connection, run.space_id, run.thread_id, run.id, HISTORY_TURNS)
+
+    async def append(self, role: Literal["user", "assistant"], blocks: list[Block]) -> None:
+        async with self.database.service("run_log") as connection:
+            ours = await repository.append_step(connection, self.run.id, self.run.log.epoch, self.steps, role, blocks)
+        if not ours:
+            self.run.log.fence()
+            raise LeaseLostError
+        self.steps += 1
+
+
+class Telling:
+    """Turns what the mentor says into events, and knows what is still open."""
+
+    def __init__(self, run_log: RunLog, message_id: str) -> None:
+        self._log = run_log
+        self._message_id = message_id
+        self._text_open = False
+        self._tools_open: list[str] = []
+        self.first_text_at: float | None = None
+
+    def tell(self, event: MentorEvent) -> None:
+        match event:
+            case TextDelta(text):
+                self._open_text()
+                self._log.append(events.text_content(self._message_id, text))
+            case ToolUseStarted(id, name):
+                self._tools_open.append(id)
+                self._log.append(events.tool_started(id, name, self._message_id))
+            case ToolInputDelta(id, partial_json):
+                self._log.append(events.tool_arguments(id, partial_json))
+            case ToolUseEnded(id):
+                self._tools_open.remove(id)
+                self._log.append(events.tool_ended(id))
+            case ToolResult(id, name, content, data):
+                self._log.append(events.tool_result(id, str(uuid4()), content))
+                self._log.append(events.custom("tool_result", {"tool_call_id": id, "tool": name, "data": data}))
+            case Notice(name, value):
+                self._log.append(events.custom(name, value))
+
+    def _open_text(self) -> None:
+        if not self._text_open:
+            self._text_open = True
+            self.first_text_at = time.monotonic()
+            self._log.append(events.text_started(self._message_id))
+
+    def closing(self, record: TurnRecord) -> list[Event]:
+        """What must come before the last event of a run."""
+        return closing_events(self._message_id, self._tools_open, self._text_open, record)
+
+
+def closing_events(message_id: str, tools_open: Sequence[str], text_open: bool, record: TurnRecord) -> list[Event]:
+    closed = [events.tool_ended(call_id) for call_id in tools_open]
+    if text_open:
+        if record.citations:
+            closed.append(events.citations(record.citations))
+        closed.append(events.text_ended(message_id))
+    return closed
+
+
+async def carry_out(run: LiveRun, mentor: Mentor, database: Database, process: UUID, seconds: float) -> None:
+    """Answer the question of a run and end it, whatever happens; `seconds` is the longest that it may take."""
+    record = TurnRecord(provider=mentor.provider)
+    telling = Telling(run.log, str(run.answer_id))
+    turn = Turn(learner(run.user_id), run.space_id, run.question, StoredConversation(run, database))
+    status, error = await _answer(run, mentor, turn, record, telling, seconds)
+    if isinstance(error, LeaseLostError):
+        return  # whoever has it now ends it
+    ending = asyncio.ensure_future(_end(run, record, telling, status, error, database, process))
+    while not ending.done():
+        # A second cancellation, as at shutdown, must not stop the ending from being stored.
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(ending)
+    try:
+        ending.result()
+    except (LeaseLostError, TimeoutError) as error:
+        log.warning("run_left_to_sweep", run=str(run.id), error=type(error).__name__)
+        run.log.fence()
+
+
+async def _answer(
+    run: LiveRun, mentor: Mentor, turn: Turn, record: TurnRecord, telling: Telling, seconds: float
+) -> tuple[str, AssistantError | None]:
+    """Status and error of the run, once the mentor has no more to say."""
+    try:
+        async with asyncio.timeout(seconds), aclosing(mentor.answer(turn, record)) as answer:
+            async for event in answer:
+                telling.tell(event)
+    except TimeoutError:
+        return "failed", AssistantError(f"The answer took longer than {seconds:.0f} seconds.", code="turn_timeout")
+    except asyncio.CancelledError:
+        return run.stopped_by, AnswerInterruptedError() if run.stopped_by == "interrupted" else None
+    except AssistantError as error:
+        return "failed", error
+    except Exception:
+        # The edge of a run: whatever broke, the person is told, and the log has the traceback.
+        log.exception("run_failed", run=str(run.id))
+        return "failed", AssistantError("The mentor could not answer because of a fault of this service.")
+    return "completed", None
+
+
+async def _end(
+    run: LiveRun,
+    record: TurnRecord,
+    telling: Telling,
+    status: str,
+    error: AssistantError | None,
+    database: Database,
+    process: UUID,
+) -> None:
+    async with asyncio.timeout(STORE_TRIES * STORE_PAUSE_SECONDS):
+        await run.log.settled()
+    run.log.held = True
+    last = [*telling.closing(record), _last_event(run, record, status, error)]
+    ending = build_ending(run.log, run.id, last, record, status, error, latency(run, telling))
+    await _store(ending, database, process)
+    run.log.publish(len(ending.events))
+    run.log.end()
+
+
+def _last_event(run: LiveRun, record: TurnRecord, status: str, error: AssistantError | None) -> Event:
+    if error is not None:
+        return events.run_error(error, record.usage, record.provider)
+    outcome = "cancelled" if status == "cancelled" else "success"
+    return events.run_finished(run.thread_id, run.client_run_id, outcome, record.usage, record.provider)
+
+
+def latency(run: LiveRun, telling: Telling) -> dict[str, int]:
+    """Milliseconds from the question to the first text and to the end."""
+    facts = {"latency_ms": int((time.monotonic() - run.began) * 1000)}
+    if telling.first_text_at is not None:
+        facts["first_text_ms"] = int((telling.first_text_at - run.began) * 1000)
+    return facts
+
+
+def build_ending(
+    run_log: RunLog,
+    run_id: UUID,
+    last: Sequence[Event],
+    record: TurnRecord,
+    status: str,
+    error: AssistantError | None,
+    facts: dict[str, Any],
+) -> repository.Ending:
+    """Everything that is stored with the last events; takes their numbers from the log."""
+    for event in last:
+        run_log.append(event)
+    numbered = list(run_log.number())
+    told = None if error is None else {"code": error.code, "message": error.detail}
+    usage = events.token_usage(record.usage, record.provider)
+    metadata: dict[str, Any] = {
+        "status": status,
+        "provider": record.provider,
+        "model": record.model,
+        "prompt": record.prompt,
+        "stop_reason": record.stop_reason,
+        "rounds": record.rounds,
+        "usage": usage,
+        "usage_estimated": record.estimated,
+        "notices": [{"name": notice.name, "value": notice.value} for notice in record.notices],
+        "error": told,
+        **facts,
+    }
+    return repository.Ending(
+        run_id=run_id,
+        epoch=run_log.epoch,
+        status=status,
+        events=numbered,
+        first_seq=len(run_log.stored) + 1,
+        text=record.text,
+        metadata=metadata,
+        usage=usage,
+        tokens=total_tokens(record.usage),
+        error=told,
+        citations=record.citations,
+        unfinished=record.text[record.text_in_steps :],
+    )
+
+
+def total_tokens(usage: dict[str, Usage]) -> int | None:
+    """Of all models together; None where some count is unknown."""
+    counts = [
+        count
+        for used in usage.values()
+        for count in (used.input_tokens, used.cache_read_tokens, used.cache_write_tokens, used.output_tokens)
+    ]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+async def _store(ending: repository.Ending, database: Database, process: UUID) -> None:
+    """Store an ending, waiting for a database that is away. Raises LeaseLostError, or the last error."""
+    for tried in range(1, STORE_TRIES + 1):
+        try:
+            async with database.service("store_answer") as connection:
+                ours = await repository.end_run(connection, ending, process)
+        except AssistantError as error:
+            log.warning("answer_not_stored", run=str(ending.run_id), code=error.code, tried=tried)
+            if tried == STORE_TRIES:
+                raise
+            await asyncio.sleep(STORE_PAUSE_SECONDS)
+        else:
+            if not ours:
+                raise LeaseLostError
+            return

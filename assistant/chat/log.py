@@ -1,0 +1,199 @@
+"""The event log: an event is numbered when it is stored, and sent when it is stored.
+
+A run appends to its RunLog. One LogWriter per process stores what all logs hold in one statement: the first event at
+once, then at most every 25 ms. Pieces of one text that meet before they are numbered become one event. Listeners read
+the stored events from memory, each at its own pace: a slow one holds nobody up and costs no memory.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from assistant.chat import repository
+from assistant.chat.events import Event, encode_event
+from assistant.db.session import Database
+from assistant.errors import AssistantError
+
+log = structlog.get_logger(__name__)
+
+FLUSH_SECONDS: Final = 0.025
+"""Between two flushes: short enough to look like typing, long enough to make 40 statements a second of 2,000."""
+
+RETRY_SECONDS: Final = 0.5
+"""Between two tries while the database does not answer."""
+
+MAX_UNSTORED_BYTES: Final = 1024 * 1024
+"""A run whose events cannot be stored may go on for this long."""
+
+_OF_ONE_TEXT = {"TEXT_MESSAGE_CONTENT": "messageId", "TOOL_CALL_ARGS": "toolCallId"}
+
+
+class LeaseLostError(AssistantError):
+    """Another process has taken the run over; this one may not write to it any more."""
+
+    code = "lease_lost"
+
+    def __init__(self) -> None:
+        super().__init__("The answer was taken over by another process.")
+
+
+class LogFullError(AssistantError):
+    """The database has been away for longer than a run can go on without it."""
+
+    status_code, code = 503, "database_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The answer could not be stored, so it was stopped.")
+
+
+@dataclass(slots=True)
+class RunLog:
+    """The events of one run that this process writes. `stored[i]` has the number i + 1."""
+
+    run_id: UUID
+    user_id: UUID
+    epoch: int
+    stored: list[bytes]
+    ended: bool = False
+    """The last event is stored: nothing follows."""
+    fenced: bool = False
+    held: bool = False
+    """The run itself stores what is left, together with its answer; the writer keeps off."""
+    _waiting: list[Event] = field(default_factory=list)
+    _numbered: list[bytes] = field(default_factory=list)
+    _unstored_bytes: int = 0
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _wake: asyncio.Event | None = None
+
+    def append(self, event: Event) -> None:
+        """Add an event; it is sent once it is stored. Raises LeaseLostError, LogFullError."""
+        if self.fenced:
+            raise LeaseLostError
+        if self._unstored_bytes > MAX_UNSTORED_BYTES:
+            raise LogFullError
+        key = _OF_ONE_TEXT.get(event["type"])
+        if key is not None:
+            self._unstored_bytes += len(event["delta"])
+            last = self._waiting[-1] if self._waiting else None
+            if last is not None and last["type"] == event["type"] and last[key] == event[key]:
+                last["delta"] += event["delta"]
+                return
+        self._waiting.append(event)
+        if self._wake is not None:
+            self._wake.set()
+
+    def number(self) -> Sequence[bytes]:
+        """Give all waiting events their numbers. Numbers stay, however often it takes to store them."""
+        first = len(self.stored) + len(self._numbered) + 1
+        self._numbered += [encode_event(event, first + i) for i, event in enumerate(self._waiting)]
+        self._waiting.clear()
+        return self._numbered
+
+    def publish(self, count: int) -> None:
+        """The first `count` numbered events are stored: let the listeners have them."""
+        self.stored += self._numbered[:count]
+        del self._numbered[:count]
+        if not self._numbered:
+            self._unstored_bytes = 0
+        self._tell()
+
+    def end(self) -> None:
+        self.ended = True
+        self._tell()
+
+    def fence(self) -> None:
+        """Drop what was not stored: it belongs to nobody."""
+        self.fenced = True
+        self._waiting.clear()
+        self._numbered.clear()
+        self._tell()
+
+    @property
+    def unstored(self) -> bool:
+        return bool(self._waiting or self._numbered)
+
+    async def settled(self) -> None:
+        """Wait until everything appended is stored. Raises LeaseLostError."""
+        while self.unstored:
+            await self._changed.wait()
+        if self.fenced:
+            raise LeaseLostError
+
+    async def follow(self, after: int) -> AsyncIterator[Sequence[bytes]]:
+        """Stored events with a number above `after`, in order, as they come; ends with the run, or its loss."""
+        position = after
+        while True:
+            changed = self._changed
+            if position < len(self.stored):
+                batch = self.stored[position:]
+                position += len(batch)
+                yield batch
+            elif self.ended or self.fenced:
+                return
+            else:
+                await changed.wait()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+class LogWriter:
+    """Stores the events of all runs of this process."""
+
+    def __init__(self, database: Database, process: UUID) -> None:
+        self._database = database
+        self._process = process
+        self._logs: dict[UUID, RunLog] = {}
+        self._wake = asyncio.Event()
+
+    def open(self, run_id: UUID, user_id: UUID, epoch: int, first_event: bytes) -> RunLog:
+        """The log of a run whose first event was stored with its question."""
+        opened = RunLog(run_id, user_id, epoch, [first_event], _wake=self._wake)
+        self._logs[run_id] = opened
+        return opened
+
+    def get(self, run_id: UUID, user_id: UUID | None) -> RunLog | None:
+        """The log of a run of this user that this process writes."""
+        found = self._logs.get(run_id)
+        return found if found is not None and found.user_id == user_id else None
+
+    def close(self, run_id: UUID) -> None:
+        """The run has ended. Listeners keep what they hold; later ones read the database."""
+        self._logs.pop(run_id, None)
+
+    async def run(self) -> None:
+        """Flush for ever. Cancelled at the end, when no run is left."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._flush()
+            except AssistantError as error:
+                log.warning("events_not_stored", code=error.code)
+                await asyncio.sleep(RETRY_SECONDS)
+                self._wake.set()
+            else:
+                await asyncio.sleep(FLUSH_SECONDS)
+
+    async def _flush(self) -> None:
+        batch = {run.run_id: (run, list(run.number())) for run in self._logs.values() if run.unstored and not run.held}
+        if not batch:
+            return
+        rows = [
+            (run_id, len(run.stored) + i, event, run.epoch)
+            for run_id, (run, events) in batch.items()
+            for i, event in enumerate(events, start=1)
+        ]
+        async with self._database.service("run_log") as connection:
+            lost = await repository.store_events(connection, rows, self._process)
+        for run_id, (run, events) in batch.items():
+            if run_id in lost:
+                log.warning("run_lease_lost", run=str(run_id))
+                run.fence()
+            else:
+                run.publish(len(events))

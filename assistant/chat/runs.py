@@ -1,0 +1,166 @@
+"""The runs of this process: begun as tasks of their own, kept by lease, stopped, swept up after a crash.
+
+A run outlives the connection that began it. Its lease says that its process is alive; a run whose lease has run out is
+taken by whichever process sees it first, which stores what there is of the answer and marks it as interrupted.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import structlog
+
+from assistant.chat import events, repository
+from assistant.chat.answering import AnswerInterruptedError, LiveRun, Mentor, build_ending, carry_out, closing_events
+from assistant.chat.fanout import Fanout
+from assistant.chat.log import LogWriter, RunLog
+from assistant.db.session import Database
+from assistant.errors import AssistantError
+from assistant.llm.events import Usage
+from assistant.llm.tokens import estimate_tokens
+from assistant.mentor.events import TurnRecord
+
+log = structlog.get_logger(__name__)
+
+LEASE: Final = timedelta(seconds=6)
+RENEW_SECONDS: Final = 1.5
+"""Four renewals fit into a lease: a process that is only slow keeps its runs."""
+
+SWEEP_SECONDS: Final = 2.0
+"""With the lease this bounds how long a run of a dead process looks alive: 8 s."""
+
+
+class RunManager:
+    """Start it before the first run; close it after the last request."""
+
+    def __init__(self, database: Database, mentor: Mentor, listen_url: str, *, turn_seconds: float) -> None:
+        self.process = uuid4()
+        self.mentor = mentor
+        self.fanout = Fanout(listen_url, self._cancel_here)
+        self._database = database
+        self._turn_seconds = turn_seconds
+        self._writer = LogWriter(database, self.process)
+        self._runs: dict[UUID, tuple[LiveRun, asyncio.Task[None]]] = {}
+        self._background: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        loops = (self._writer.run(), self.fanout.run(), self._renew_for_ever(), self._sweep_for_ever())
+        self._background = [_spawn(loop) for loop in loops]
+
+    async def close(self, grace: float) -> None:
+        """Let the runs end by themselves for `grace` seconds, then mark what is left as interrupted."""
+        tasks = [task for _, task in self._runs.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+            for _, task in self._runs.values():
+                task.cancel()
+            await asyncio.wait(tasks)
+        for loop in self._background:
+            loop.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    def launch(self, run: LiveRun) -> None:
+        """Carry a run out, whoever listens or leaves."""
+        self._runs[run.id] = (run, _spawn(self._carry_out(run)))
+
+    def open_log(self, run_id: UUID, user_id: UUID, first_event: bytes) -> RunLog:
+        return self._writer.open(run_id, user_id, 1, first_event)
+
+    def log_of(self, run_id: UUID, user_id: UUID | None) -> RunLog | None:
+        """The log of a run of this user, if this process carries it out."""
+        return self._writer.get(run_id, user_id)
+
+    async def _carry_out(self, run: LiveRun) -> None:
+        try:
+            await carry_out(run, self.mentor, self._database, self.process, self._turn_seconds)
+        finally:
+            self._runs.pop(run.id, None)
+            self._writer.close(run.id)
+
+    def _cancel_here(self, run_id: UUID) -> None:
+        if found := self._runs.get(run_id):
+            run, task = found
+            if run.stopped_by != "cancelled":
+                run.stopped_by = "cancelled"
+                task.cancel()
+
+    async def _renew_for_ever(self) -> None:
+        while True:
+            if self._runs:
+                await self._guarded("leases_not_renewed", self._renew())
+            await asyncio.sleep(RENEW_SECONDS)
+
+    async def _renew(self) -> None:
+        async with self._database.service("run_log") as connection:
+            ours = await repository.renew_leases(connection, self.process, LEASE)
+        for run_id, cancelled in ours.items():
+            if cancelled:  # its notification was lost
+                self._cancel_here(run_id)
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await self._guarded("sweep_failed", self.sweep())
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _guarded(self, failure: str, step: Coroutine[Any, Any, None]) -> None:
+        """A loop of the service goes on when the database is away for a while."""
+        try:
+            await step
+        except AssistantError as error:
+            log.warning(failure, code=error.code)
+
+    async def sweep(self) -> None:
+        """End the runs whose process is gone."""
+        async with self._database.service("sweep") as connection:
+            await repository.forget_listeners(connection)
+        while True:
+            async with self._database.service("sweep") as connection:
+                orphan = await repository.take_expired(connection, self.process, LEASE)
+            if orphan is None:
+                return
+            log.info("run_interrupted", run=str(orphan.id))
+            ending = end_orphan(orphan)
+            async with self._database.service("sweep") as connection:
+                await repository.end_run(connection, ending, self.process)
+
+
+def end_orphan(orphan: repository.OrphanedRun) -> repository.Ending:
+    """What there is of an answer whose process died, and the events that close its log."""
+    record, tools_open, text_open = fold(orphan.events)
+    record.provider = orphan.provider
+    if orphan.provider != "offline" and orphan.characters_sent:
+        used = Usage(estimate_tokens(orphan.characters_sent), estimate_tokens(len(record.text)), 0, 0)
+        record.usage, record.estimated = {"unknown": used}, True
+    error = AnswerInterruptedError()
+    run_log = RunLog(orphan.id, orphan.user_id, orphan.epoch, [b""] * len(orphan.events))
+    last = [
+        *closing_events(str(orphan.answer_id), tools_open, text_open, record),
+        events.run_error(error, record.usage, record.provider),
+    ]
+    return build_ending(run_log, orphan.id, last, record, "interrupted", error, {})
+
+
+def fold(stored: list[dict[str, Any]]) -> tuple[TurnRecord, list[str], bool]:
+    """The text that events carried, the tool calls left open, and whether the text was."""
+    record, tools_open, text_open = TurnRecord(), [], False
+    for event in stored:
+        match event["type"]:
+            case "TEXT_MESSAGE_START":
+                text_open = True
+            case "TEXT_MESSAGE_CONTENT":
+                record.text += event["delta"]
+            case "TEXT_MESSAGE_END":
+                text_open = False
+            case "TOOL_CALL_START":
+                tools_open.append(event["toolCallId"])
+            case "TOOL_CALL_END":
+                tools_open.remove(event["toolCallId"])
+    return record, tools_open, text_open
+
+
+def _spawn(body: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task that inherits nothing of the request it was begun in, least of all an identity."""
+    return asyncio.create_task(body, context=contextvars.Context())

@@ -1,0 +1,117 @@
+"""What clients send and get in conversations. The field names of a run's input are AG-UI's, the others the schema's."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from assistant.chat.repository import Run, StoredMessage
+from assistant.chat.service import NewTurn
+from assistant.errors import InvalidError, NotFoundError
+from assistant.http import Outgoing
+
+
+class ContentPart(msgspec.Struct, frozen=True):
+    """A part of a message; only text is read."""
+
+    type: str
+    text: str = ""
+
+
+class InputMessage(msgspec.Struct, frozen=True):
+    """A message of the input. All but the last one of the user are ignored: the server's history is the history."""
+
+    role: str
+    id: str = ""
+    content: str | list[ContentPart] | None = None
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content or [] if part.type == "text")
+
+
+class ResumeEntry(msgspec.Struct, frozen=True, rename="camel"):
+    interrupt_id: str
+    status: str
+
+
+class RunAgentInput(msgspec.Struct, frozen=True, rename="camel"):
+    """AG-UI's `RunAgentInput`; members that are not named here are accepted and not used."""
+
+    thread_id: str
+    run_id: str
+    messages: list[InputMessage]
+    resume: list[ResumeEntry] | None = None
+
+    def as_turn(self, space_id: UUID, channel: str = "web") -> NewTurn:
+        """The new turn: the last user message. Raises InvalidError, NotFoundError."""
+        message = next((message for message in reversed(self.messages) if message.role == "user"), None)
+        if message is None:
+            if self.resume:
+                raise NotFoundError("Nothing waits for an answer here.", code="unknown_interrupt")
+            raise InvalidError("There is no message of the user.", path="messages")
+        return NewTurn(space_id, self.thread_id, self.run_id, message.id, message.text, channel)
+
+
+class CitationRead(Outgoing, kw_only=True, frozen=True):
+    index: int
+    """The mark in the text: [1] …"""
+    chunk_id: UUID
+    document_id: UUID
+    title: str
+    heading: str | None
+    page: int | None
+    quote: str
+    """Verbatim, from the document as it stood then."""
+    start: int
+    end: int
+    """Code points of the document's content."""
+
+
+class MessageRead(Outgoing, kw_only=True, frozen=True):
+    id: UUID
+    space_id: UUID
+    user_id: UUID
+    is_from_user: bool
+    message: str
+    metadata: dict[str, Any] | None
+    created_at: datetime
+    thread_id: str | None
+    run_id: str | None
+    """The run that this message began, or that it is the answer of."""
+    status: str | None
+    """How that run stands, or how it ended."""
+    citations: list[CitationRead]
+
+    @classmethod
+    def of(cls, message: StoredMessage) -> "MessageRead":
+        return msgspec.convert(message, cls, from_attributes=True)
+
+
+class RunRead(Outgoing, kw_only=True, frozen=True):
+    id: str
+    thread_id: str
+    space_id: UUID
+    status: str
+    last_seq: int
+    error: dict[str, Any] | None
+    usage: list[dict[str, Any]] | None
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, run: Run) -> "RunRead":
+        return cls(
+            id=run.client_run_id,
+            thread_id=run.thread_id,
+            space_id=run.space_id,
+            status=run.status,
+            last_seq=run.last_seq,
+            error=run.error,
+            usage=run.usage,
+            created_at=run.created_at,
+            finished_at=run.finished_at,
+        )

@@ -1,0 +1,210 @@
+"""The rules of a conversation, whatever the door: begin a turn, follow it, stop it, read what was said."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from assistant.chat import repository
+from assistant.chat.answering import LiveRun
+from assistant.chat.events import encode_event, run_started
+from assistant.chat.repository import BegunTurn, Run, StoredMessage
+from assistant.chat.runs import LEASE, RunManager
+from assistant.db.identity import Principal
+from assistant.db.session import Database
+from assistant.errors import AssistantError, ConflictError, ForbiddenError, InvalidError, NotFoundError, TooLargeError
+
+MAX_MESSAGE_CHARACTERS: Final = 32_000
+"""About 20 pages; what is longer belongs into a document."""
+
+MAX_NAME_CHARACTERS: Final = 200
+"""Of threads, runs and messages, which clients name as they like."""
+
+REPAIR_SECONDS: Final = 1.0
+"""How long a lost notification can hold up a listener in another process."""
+
+ANNOUNCE_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """What a channel has made of its input."""
+
+    space_id: UUID
+    thread_id: str
+    client_run_id: str
+    client_message_id: str
+    text: str
+    channel: str = "web"
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedRun:
+    """A run that can be followed."""
+
+    id: UUID
+    client_run_id: str
+
+
+class ChatService:
+    def __init__(self, database: Database, runs: RunManager) -> None:
+        self._database = database
+        self._runs = runs
+
+    async def begin(self, principal: Principal, turn: NewTurn) -> FollowedRun:
+        """Store the question and start to answer it; it is durable when this returns.
+
+        A message that was sent before gets the run that it began. Raises NotFoundError, ForbiddenError, InvalidError,
+        TooLargeError, and ConflictError with the code `run_active`, `message_id_reused` or `run_id_reused`.
+        """
+        _check(turn)
+        first_event = encode_event(run_started(turn.thread_id, turn.client_run_id), 1)
+        async with self._database.transaction(principal) as connection:
+            begun = await repository.begin_turn(
+                connection,
+                space_id=turn.space_id,
+                thread_id=turn.thread_id,
+                client_run_id=turn.client_run_id,
+                client_message_id=turn.client_message_id,
+                question=turn.text,
+                channel=turn.channel,
+                provider=self._runs.mentor.provider,
+                first_event=first_event,
+                process=self._runs.process,
+                lease=LEASE,
+            )
+        if begun.outcome not in ("started", "repeated"):
+            raise _refusal(begun)
+        assert begun.run_id and begun.client_run_id and begun.answer_id
+        if begun.outcome == "started":
+            self._launch(principal, turn, begun.run_id, begun.answer_id, first_event)
+        return FollowedRun(begun.run_id, begun.client_run_id)
+
+    async def check_space(self, principal: Principal, space_id: UUID) -> None:
+        """Raises NotFoundError where the space is not the caller's to see."""
+        async with self._database.transaction(principal) as connection:
+            if not await repository.space_is_visible(connection, space_id):
+                raise NotFoundError("There is no such space.")
+
+    async def find_run(self, principal: Principal, client_run_id: str) -> Run:
+        """The caller's run. Raises NotFoundError."""
+        async with self._database.transaction(principal) as connection:
+            run = await repository.find_run(connection, client_run_id)
+        if run is None:
+            raise NotFoundError("There is no such run.")
+        return run
+
+    async def follow(self, principal: Principal, run_id: UUID, after: int) -> AsyncIterator[Sequence[bytes]]:
+        """Events of the caller's run with a number above `after`, first the stored ones, then live, to the last.
+
+        The caller's right to the run has been checked; where events come from the database it is checked again.
+        """
+        position = after
+        if (local := self._runs.log_of(run_id, principal.user_id)) is not None:
+            async for batch in local.follow(position):
+                position += len(batch)
+                yield batch
+            if local.ended:
+                return
+        async for batch in self._follow_stored(principal, run_id, position):
+            yield batch
+
+    async def cancel(self, principal: Principal, client_run_id: str) -> Run:
+        """Ask the run to stop, wherever it runs; returns how it stands. One that has ended stays as it is."""
+        async with self._database.transaction(principal) as connection:
+            found = await repository.request_cancel(connection, client_run_id)
+        if found is None:
+            raise NotFoundError("There is no such run.")
+        return await self.find_run(principal, client_run_id)
+
+    async def messages(
+        self,
+        principal: Principal,
+        space_id: UUID,
+        *,
+        thread_id: str | None,
+        after: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> list[StoredMessage]:
+        """The caller's own messages in a space, oldest first, those after `after` (time and id of one)."""
+        async with self._database.transaction(principal) as connection:
+            if not await repository.space_is_visible(connection, space_id):
+                raise NotFoundError("There is no such space.")
+            return await repository.list_messages(connection, space_id, thread_id, after, limit)
+
+    def _launch(self, principal: Principal, turn: NewTurn, run_id: UUID, answer_id: UUID, first_event: bytes) -> None:
+        assert principal.user_id is not None, "only a signed-in person gets past begin_turn"
+        self._runs.launch(
+            LiveRun(
+                id=run_id,
+                client_run_id=turn.client_run_id,
+                thread_id=turn.thread_id,
+                space_id=turn.space_id,
+                user_id=principal.user_id,
+                answer_id=answer_id,
+                question=turn.text,
+                log=self._runs.open_log(run_id, principal.user_id, first_event),
+            )
+        )
+
+    async def _follow_stored(self, principal: Principal, run_id: UUID, after: int) -> AsyncIterator[Sequence[bytes]]:
+        """From the database: a run that has ended, or one that another process carries out."""
+        position, ended, waits = after, False, 0
+        while not ended:
+            async with self._database.transaction(principal) as connection:
+                batch, ended = await repository.events_after(connection, run_id, position)
+            if batch:
+                position += len(batch)
+                yield batch
+            elif not ended:
+                if waits % int(ANNOUNCE_SECONDS / 2 / REPAIR_SECONDS) == 0:
+                    await self._announce(run_id)
+                waits += 1
+                await self._runs.fanout.wait(run_id, REPAIR_SECONDS)
+
+    async def _announce(self, run_id: UUID) -> None:
+        async with self._database.service("run_log") as connection:
+            await repository.announce_listener(
+                connection, run_id, self._runs.process, timedelta(seconds=ANNOUNCE_SECONDS)
+            )
+
+
+def _check(turn: NewTurn) -> None:
+    for path, name in (
+        ("threadId", turn.thread_id),
+        ("runId", turn.client_run_id),
+        ("messages.id", turn.client_message_id),
+    ):
+        if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
+            raise InvalidError(f"{path} must have 1 to {MAX_NAME_CHARACTERS} characters.", path=path)
+        _check_characters(name, path)
+    if len(turn.text) > MAX_MESSAGE_CHARACTERS:
+        raise TooLargeError(
+            f"A message may have {MAX_MESSAGE_CHARACTERS:,} characters, this one has {len(turn.text):,}. "
+            "Longer texts can be added to the space as documents.",
+            code="message_too_long",
+        )
+    if not turn.text.strip():
+        raise InvalidError("The message is empty.", path="messages", code="message_empty")
+    _check_characters(turn.text, "messages")
+
+
+def _check_characters(text: str, path: str) -> None:
+    """PostgreSQL stores neither NUL nor half of a surrogate pair."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidError("The text has characters that cannot be stored.", path=path)
+
+
+def _refusal(begun: BegunTurn) -> AssistantError:
+    match begun.outcome:
+        case "forbidden":
+            return ForbiddenError("Only members of this space can talk to its mentor.")
+        case "run_active":
+            return ConflictError("The mentor is still answering in this conversation.", code="run_active")
+        case "message_id_reused":
+            return ConflictError("This message id was used for another message.", code="message_id_reused")
+        case "run_id_reused":
+            return ConflictError("This run id was used for another message.", code="run_id_reused")
+        case _:
+            return NotFoundError("There is no such space.")

@@ -1,0 +1,252 @@
+"""Conversations over a websocket: the same events, several runs at a time.
+
+The client sends   RunAgentInput · {"type": "cancel", "runId"} · {"type": "subscribe", "runId", "after"}
+                   · {"type": "token", "token"}, before the token that it came with expires
+The server sends   AG-UI events. One that says RUN_ERROR without a number answers a frame, and ends nothing.
+
+Close codes: 4401 token expired · 4403 access to the space lost · 4408 the client does not read · 1012 server restarts.
+"""
+
+import asyncio
+import time
+from contextlib import ExitStack, suppress
+from typing import Any, Final, cast
+from uuid import UUID
+
+import msgspec
+import structlog
+from litestar import WebSocket, websocket
+from litestar.di import NamedDependency
+from litestar.exceptions import WebSocketDisconnect
+from litestar.params import FromPath
+
+from assistant.body import read_json, strictly
+from assistant.chat.schemas import RunAgentInput
+from assistant.chat.service import ChatService
+from assistant.chat.sockets import SocketGate
+from assistant.db.identity import learner
+from assistant.errors import AssistantError, BadRequestError, InvalidError, TooLargeError, UnauthorizedError
+from assistant.identity import Authenticator, VerifiedToken, bearer_token, refuse_token_in_query
+
+log = structlog.get_logger(__name__)
+
+PROTOCOL: Final = "ag-ui.v1"
+BEARER: Final = "bearer."
+
+MAX_FRAME_BYTES: Final = 64 * 1024
+MAX_FOLLOWED: Final = 16
+"""Runs that one socket may follow at a time."""
+
+BURST_FRAMES: Final = 300
+FRAMES_PER_SECOND: Final = 20.0
+"""A client that sends more is read more slowly; it loses nothing."""
+
+SEND_SECONDS: Final = 30.0
+"""A client that does not take a frame for so long is gone; it can come back and resume."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Cancel(msgspec.Struct, frozen=True, rename="camel", tag_field="type", tag="cancel"):
+    run_id: str
+
+
+class Subscribe(msgspec.Struct, frozen=True, rename="camel", tag_field="type", tag="subscribe"):
+    run_id: str
+    after: int = 0
+
+
+class NewToken(msgspec.Struct, frozen=True, tag_field="type", tag="token"):
+    token: str
+
+
+Command = Cancel | Subscribe | NewToken
+
+_COMMAND: Any = Command
+
+
+@websocket("/api/spaces/{space_id:uuid}/agent/ws")
+async def agent_socket(
+    socket: WebSocket[Any, Any, Any],
+    space_id: FromPath[UUID],
+    chat: NamedDependency[ChatService],
+    gate: NamedDependency[SocketGate],
+    authenticator: NamedDependency[Authenticator],
+) -> None:
+    """Refused before it is accepted where origin, token or space are wrong; served until one of them turns wrong."""
+    with ExitStack() as admission:
+        try:
+            gate.check_origin(socket.headers.get("origin"), socket.headers.get("host"))
+            token = await _authenticate(socket, authenticator)
+            await chat.check_space(learner(token.user_id), space_id)
+            revoked = admission.enter_context(gate.admit(token.user_id, space_id))
+        except AssistantError as error:
+            await _refuse(socket, error)
+            return
+        await socket.accept(subprotocols=PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
+        await _Session(socket, space_id, chat, authenticator, token, revoked).run()
+
+
+async def _authenticate(socket: WebSocket[Any, Any, Any], authenticator: Authenticator) -> VerifiedToken:
+    """By the subprotocol `bearer.<token>`, since a browser can set no header here, or by `Authorization`."""
+    refuse_token_in_query(socket.scope["query_string"])
+    offered = [name for name in socket.scope["subprotocols"] if name.startswith(BEARER)]
+    token = offered[0].removeprefix(BEARER) if offered else bearer_token(socket.scope["headers"])
+    if token is None or len(offered) > 1:
+        raise UnauthorizedError("A websocket needs the subprotocol 'bearer.<token>'.")
+    return await authenticator.verify(token)
+
+
+async def _refuse(socket: WebSocket[Any, Any, Any], error: AssistantError) -> None:
+    """An HTTP answer instead of the upgrade, where the server can give one."""
+    if "websocket.http.response" not in (socket.scope.get("extensions") or {}):
+        await socket.close(code=1008)
+        return
+    problem = {"title": error.title, "status": error.status_code, "detail": error.detail, "code": error.code}
+    headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+    start = {"type": "websocket.http.response.start", "status": error.status_code, "headers": headers}
+    await socket.send(cast(Any, start))
+    await socket.send(cast(Any, {"type": "websocket.http.response.body", "body": _encode(problem)}))
+
+
+class _Session:
+    """One open socket."""
+
+    def __init__(
+        self,
+        socket: WebSocket[Any, Any, Any],
+        space_id: UUID,
+        chat: ChatService,
+        authenticator: Authenticator,
+        token: VerifiedToken,
+        revoked: asyncio.Event,
+    ) -> None:
+        self._socket = socket
+        self._space_id = space_id
+        self._chat = chat
+        self._authenticator = authenticator
+        self._token = token
+        self._principal = learner(token.user_id)
+        self._revoked = revoked
+        self._stuck = asyncio.Event()
+        self._renewed = asyncio.Event()
+        self._followed: dict[UUID, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Until the client goes, or may no longer stay."""
+        reading, guarding = asyncio.create_task(self._read()), asyncio.create_task(self._guard())
+        try:
+            await asyncio.wait((reading, guarding), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            code = guarding.result() if guarding.done() else 1011
+            tasks = [reading, guarding, *self._followed.values()]
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        for failure in results:
+            if isinstance(failure, Exception) and not isinstance(failure, WebSocketDisconnect):
+                log.error("socket_failed", exc_info=failure)
+        if not isinstance(results[0], WebSocketDisconnect):
+            with suppress(Exception):  # the client may be gone by now
+                await self._socket.close(code=code)
+
+    async def _guard(self) -> int:
+        """The close code, once there is a reason to close."""
+        while True:
+            left = self._token.expires_at.timestamp() - time.time()
+            waits = {
+                asyncio.create_task(event.wait()): code
+                for event, code in ((self._revoked, 4403), (self._stuck, 4408), (self._renewed, 0))
+            }
+            done, pending = await asyncio.wait(waits, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED)
+            for task in pending:
+                task.cancel()
+            if not done:
+                return 4401
+            if code := max(waits[task] for task in done):
+                return code
+            self._renewed.clear()
+
+    async def _read(self) -> None:
+        allowance, since = float(BURST_FRAMES), time.monotonic()
+        while True:
+            frame = await self._socket.receive_data(mode="text")
+            now = time.monotonic()
+            allowance, since = min(BURST_FRAMES, allowance + (now - since) * FRAMES_PER_SECOND) - 1, now
+            if allowance < 0:
+                await asyncio.sleep(-allowance / FRAMES_PER_SECOND)
+            try:
+                await self._obey(frame)
+            except AssistantError as error:
+                await self._send(_encode(_problem(error, frame)))
+
+    async def _obey(self, frame: str | bytes) -> None:
+        data = frame.encode() if isinstance(frame, str) else frame
+        if len(data) > MAX_FRAME_BYTES:
+            raise TooLargeError(
+                f"A frame may have {MAX_FRAME_BYTES // 1024} KiB: send the new message only.", code="frame_too_large"
+            )
+        value = read_json(data)
+        if not isinstance(value, dict):
+            raise BadRequestError("A frame is one JSON object.")
+        if "type" not in value:
+            await self._begin(strictly(value, RunAgentInput))
+            return
+        command: Command = strictly(value, _COMMAND)
+        match command:
+            case Cancel(run_id):
+                await self._chat.cancel(self._principal, run_id)
+            case Subscribe(run_id, after):
+                run = await self._chat.find_run(self._principal, run_id)
+                self._follow(run.id, max(0, after))
+            case NewToken(token):
+                await self._renew(token)
+
+    async def _begin(self, data: RunAgentInput) -> None:
+        run = await self._chat.begin(self._principal, data.as_turn(self._space_id))
+        self._follow(run.id, 0)
+
+    async def _renew(self, token: str) -> None:
+        verified = await self._authenticator.verify(token)
+        if verified.user_id != self._token.user_id:
+            raise UnauthorizedError("The new token is somebody else's.")
+        self._token = verified
+        self._renewed.set()
+
+    def _follow(self, run_id: UUID, after: int) -> None:
+        if (earlier := self._followed.pop(run_id, None)) is not None:
+            earlier.cancel()
+        if len(self._followed) >= MAX_FOLLOWED:
+            raise InvalidError(f"A socket follows at most {MAX_FOLLOWED} runs at a time.", path="runId")
+        task = asyncio.create_task(self._send_events(run_id, after))
+        self._followed[run_id] = task
+        task.add_done_callback(lambda done: self._forget(run_id, done))
+
+    def _forget(self, run_id: UUID, task: asyncio.Task[None]) -> None:
+        if self._followed.get(run_id) is task:
+            del self._followed[run_id]
+
+    async def _send_events(self, run_id: UUID, after: int) -> None:
+        try:
+            async for batch in self._chat.follow(self._principal, run_id, after):
+                for event in batch:
+                    await self._send(event)
+        except AssistantError as error:
+            await self._send(_encode(_problem(error, "")))
+
+    async def _send(self, event: bytes) -> None:
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._socket.send_data(event.decode(), mode="text")
+        except TimeoutError:
+            self._stuck.set()
+            raise asyncio.CancelledError from None
+
+
+def _problem(error: AssistantError, frame: str | bytes) -> dict[str, str]:
+    """The answer to a frame that could not be obeyed; names the run where the frame did."""
+    named: dict[str, str] = {}
+    with suppress(AssistantError, ValueError):
+        value = msgspec.json.decode(frame)
+        named = {name: value[name] for name in ("runId", "threadId") if isinstance(value.get(name), str)}
+    return {"type": "RUN_ERROR", "message": error.detail, "code": error.code, **named}

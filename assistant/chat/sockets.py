@@ -1,0 +1,89 @@
+"""Who may open a websocket and keep it: origins, counts, and the watch for access that was taken away."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import structlog
+
+from assistant.chat import repository
+from assistant.db.session import Database
+from assistant.errors import AssistantError, ForbiddenError, TooManyRequestsError, UnavailableError
+
+log = structlog.get_logger(__name__)
+
+PER_USER: Final = 100
+"""Sockets of one person: many tabs and devices."""
+
+PER_PROCESS: Final = 6_000
+"""Beyond this a process would have no air left for anything else."""
+
+WATCH_SECONDS: Final = 4.0
+"""Access that was taken away closes a socket within five seconds."""
+
+
+class SocketGate:
+    """One per process."""
+
+    def __init__(self, database: Database, allowed_origins: Collection[str]) -> None:
+        self._database = database
+        self._allowed_origins = frozenset(allowed_origins)
+        self._per_user: Counter[UUID] = Counter()
+        self._watched: dict[asyncio.Event, tuple[UUID, UUID]] = {}
+
+    def check_origin(self, origin: str | None, host: str | None) -> None:
+        """Browsers say where a page came from; other programs, which hold a token of their own, need not.
+
+        Raises ForbiddenError for a page that neither we serve nor the settings name.
+        """
+        if origin is None:
+            return
+        parts = urlsplit(origin)
+        exact = f"{parts.scheme}://{parts.netloc}".lower()
+        ours = parts.scheme in ("http", "https") and parts.netloc.lower() == (host or "").lower()
+        if exact != origin.lower() or not (ours or exact in self._allowed_origins):
+            raise ForbiddenError("Pages of this origin may not connect.", code="origin_not_allowed")
+
+    @contextmanager
+    def admit(self, user_id: UUID, space_id: UUID) -> Iterator[asyncio.Event]:
+        """Count a socket while it is open. The event is set when its user may no longer see the space.
+
+        Raises TooManyRequestsError, UnavailableError.
+        """
+        if self._per_user[user_id] >= PER_USER:
+            raise TooManyRequestsError(f"At most {PER_USER} connections are open at a time.", retry_after=10)
+        if len(self._watched) >= PER_PROCESS:
+            raise UnavailableError("The service has no room for another connection.")
+        revoked = asyncio.Event()
+        self._per_user[user_id] += 1
+        self._watched[revoked] = (user_id, space_id)
+        try:
+            yield revoked
+        finally:
+            del self._watched[revoked]
+            self._per_user[user_id] -= 1
+            if not self._per_user[user_id]:
+                del self._per_user[user_id]
+
+    async def run(self) -> None:
+        """Look after all open sockets with one statement, for ever."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if not self._watched:
+                continue
+            try:
+                await self._revoke()
+            except AssistantError as error:
+                log.warning("access_not_checked", code=error.code)
+
+    async def _revoke(self) -> None:
+        pairs = set(self._watched.values())
+        async with self._database.service("resolve_user") as connection:
+            lost = await repository.lost_access(connection, pairs)
+        for revoked, pair in self._watched.items():
+            if pair in lost:
+                revoked.set()

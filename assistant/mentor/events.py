@@ -1,0 +1,92 @@
+"""What comes out of the mentor while it answers, beside the model's own deltas (assistant/llm/events.py).
+
+    (TextDelta | ToolUseStarted · ToolInputDelta … · ToolUseEnded · ToolResult | Notice) …
+
+The generator's end is the end of the answer; what it raises is how it failed. What is known at any moment, also after
+a failure or a stop, stands in the TurnRecord that the caller gave.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from assistant.db.identity import Principal
+from assistant.llm.events import Block, TextDelta, ToolInputDelta, ToolUseStarted, Usage
+from assistant.mentor.citations import Citation
+
+Message = dict[str, Any]
+"""`{"role": …, "content": [blocks]}`, as the Messages API takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUseEnded:
+    """The arguments of a tool call are whole."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool did. `content` is what the model reads, `data` what a screen shows."""
+
+    id: str
+    name: str
+    content: str
+    data: dict[str, Any]
+    is_error: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that people are told beside the text: `name` is stable, `value` JSON."""
+
+    name: str
+    value: dict[str, Any]
+
+
+MentorEvent = TextDelta | ToolUseStarted | ToolInputDelta | ToolUseEnded | ToolResult | Notice
+
+
+class Conversation(Protocol):
+    """The stored history, as far as the mentor needs it."""
+
+    async def history(self, connection: AsyncConnection) -> list[Message]:
+        """Earlier turns of the thread, oldest first, in the provider's blocks."""
+        ...
+
+    async def append(self, role: Literal["user", "assistant"], blocks: list[Block]) -> None:
+        """Store the next step of this turn. It is durable when this returns."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question of one person in one space. Who they are comes from the run, never from a model."""
+
+    principal: Principal
+    space_id: UUID
+    question: str
+    conversation: Conversation
+
+
+@dataclass(slots=True)
+class TurnRecord:
+    """What a turn has come to so far."""
+
+    text: str = ""
+    text_in_steps: int = 0
+    """Characters of `text` that are stored as the model's own steps, too."""
+    citations: list[Citation] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    usage: dict[str, Usage] = field(default_factory=dict)
+    """Tokens by model, all rounds added up."""
+    estimated: bool = False
+    """Some call ended before its model said what it had used, so part of `usage` is an estimate."""
+    model: str | None = None
+    provider: str = ""
+    stop_reason: str | None = None
+    prompt: dict[str, str] = field(default_factory=dict)
+    """Name, version and content hash of the prompt."""
+    rounds: int = 0

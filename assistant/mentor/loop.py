@@ -1,0 +1,295 @@
+"""One answer of the mentor: read what there is to know, ask the model, run its tools, until it has nothing to ask for.
+
+    read        state, history                  one transaction, as the learner
+    search      the question's passages         embedding outside, one statement in a transaction
+    round       the model's reply, streamed     no connection is held
+                its tools, each in a transaction of its own; their results go back to the model
+    cite        marks → quotes that stand in the documents
+
+What was said and used so far stands in the TurnRecord at any moment, also where the answer breaks off.
+"""
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from assistant.db.session import Database
+from assistant.errors import AssistantError
+from assistant.knowledge.retrieval import Passage, Retriever
+from assistant.llm.events import (
+    NO_USAGE,
+    Block,
+    Completed,
+    Model,
+    ModelError,
+    ModelRequest,
+    TextDelta,
+    ToolUseStarted,
+    Usage,
+)
+from assistant.llm.pricing import resolve_model
+from assistant.llm.prompts import PromptLibrary
+from assistant.llm.tokens import content_tokens, text_tokens
+from assistant.mentor.briefing import LearnerState
+from assistant.mentor.citations import cite, verify
+from assistant.mentor.context import (
+    MentorContext,
+    build_question,
+    build_system,
+    fit_passages,
+    is_tainted,
+    load_learner_state,
+    mark_for_cache,
+    prepare_history,
+)
+from assistant.mentor.delimiting import new_marker
+from assistant.mentor.events import MentorEvent, Message, Notice, ToolResult, ToolUseEnded, Turn, TurnRecord
+from assistant.mentor.policies import IDENTICAL_FAILURES, OUTPUT_TOKENS, ROUNDS, TOOL_CALLS, WRITES
+from assistant.mentor.spoken import spoken
+from assistant.mentor.tools import ToolOutcome, is_write, offered, run_tool
+from assistant.spaces.mentor_config import MentorConfig
+
+log = structlog.get_logger(__name__)
+
+PROMPT: Final = "mentor"
+
+LIMIT_REACHED: Final = (
+    "not_done: this turn's limit is reached, no more tools will run in it. "
+    "Answer now with what you have, and say what is left to do."
+)
+
+
+@dataclass(slots=True)
+class _Limits:
+    """What a turn has used of what it may."""
+
+    calls: int = 0
+    writes: int = 0
+    failures: Counter[bytes] = field(default_factory=Counter)
+    reached: str | None = None
+
+    def admit(self, call: Block) -> bool:
+        """Whether this call may still run; counts it if so."""
+        if self.reached is None and self.calls >= TOOL_CALLS:
+            self.reached = "tool_calls"
+        if self.reached is None and is_write(call["name"]) and self.writes >= WRITES:
+            self.reached = "writes"
+        if self.reached is not None:
+            return False
+        self.calls += 1
+        self.writes += is_write(call["name"])
+        return True
+
+    def note_failure(self, call: Block) -> None:
+        key = msgspec.json.encode([call["name"], call["input"]], order="sorted")
+        self.failures[key] += 1
+        if self.failures[key] >= IDENTICAL_FAILURES:
+            self.reached = "identical_failures"
+
+
+class Mentor:
+    """Answers turns; one per process."""
+
+    def __init__(
+        self, database: Database, model: Model, retriever: Retriever, prompts: PromptLibrary, default_model: str
+    ) -> None:
+        self._database = database
+        self._model = model
+        self._retriever = retriever
+        self._prompt = prompts.get(PROMPT)
+        self._default_model = default_model
+        self.provider = model.name
+
+    async def answer(self, turn: Turn, record: TurnRecord) -> AsyncGenerator[MentorEvent, None]:
+        """See assistant/mentor/events.py. Raises ModelError, and what the database has to say."""
+        prompt = self._prompt
+        record.prompt = {"name": prompt.name, "version": prompt.version, "hash": prompt.hash}
+        state, history = await self._read(turn)
+        config = MentorConfig.parse(state.mentor_config)
+        record.model = resolve_model(config.model or state.ai_model or self._default_model)
+        passages = await self._search(turn, history)
+        context = MentorContext(
+            principal=turn.principal,
+            space_id=turn.space_id,
+            config=config,
+            can_write=state.can_write,
+            marker=new_marker(),
+            now=datetime.now(UTC),
+            database=self._database,
+            retriever=self._retriever,
+        )
+        question = build_question(state, passages, turn.question, context.marker, language=config.language)
+        await turn.conversation.append("user", question)
+        if passages == []:
+            yield _notice(record, "no_sources", {})
+        rounds = _Rounds(self._model, context, turn, record, passages or [])
+        request = ModelRequest(
+            model=record.model,
+            system=build_system(prompt, config),
+            messages=[*history, {"role": "user", "content": question}],
+            tools=offered(config, can_write=state.can_write),
+            max_tokens=OUTPUT_TOKENS,
+        )
+        async with aclosing(rounds.run(request)) as events:
+            async for event in events:
+                yield event
+        async with self._database.transaction(turn.principal) as connection:
+            record.citations = await verify(connection, cite(record.text, rounds.shown))
+
+    async def _read(self, turn: Turn) -> tuple[LearnerState, list[Message]]:
+        async with self._database.transaction(turn.principal) as connection:
+            state = await load_learner_state(connection, turn.space_id)
+            history = await turn.conversation.history(connection)
+        return state, prepare_history(history)
+
+    async def _search(self, turn: Turn, history: Sequence[Message]) -> list[Passage] | None:
+        """Passages for the question; None where the documents cannot be searched: then nothing is guessed."""
+        try:
+            found = await self._retriever.retrieve(
+                turn.principal, turn.space_id, turn.question, history=spoken(history)
+            )
+        except AssistantError as error:
+            log.warning("documents_not_searched", code=error.code)
+            return None
+        return fit_passages(found)
+
+
+class _Rounds:
+    """The model's replies and its tools' results, in turn."""
+
+    def __init__(
+        self, model: Model, context: MentorContext, turn: Turn, record: TurnRecord, shown: list[Passage]
+    ) -> None:
+        self._model = model
+        self._context = context
+        self._turn = turn
+        self._record = record
+        self._limits = _Limits()
+        self.shown = shown
+        """All passages that the model was shown; the n-th has the number n."""
+
+    async def run(self, request: ModelRequest) -> AsyncGenerator[MentorEvent, None]:
+        messages = list(request.messages)
+        for _ in range(ROUNDS):
+            reply = _Reply(self._model, self._record)
+            asked = ModelRequest(
+                request.model, request.system, mark_for_cache(messages), request.tools, request.max_tokens
+            )
+            async with aclosing(reply.stream(asked)) as events:
+                async for event in events:
+                    yield event
+            await self._turn.conversation.append("assistant", reply.blocks)
+            self._record.text_in_steps = len(self._record.text)
+            messages.append({"role": "assistant", "content": reply.blocks})
+            calls = [block for block in reply.blocks if block["type"] == "tool_use"]
+            if not calls:
+                break
+            stopped = self._limits.reached is not None
+            results: list[Block] = []
+            for call in calls:
+                outcome = await self._call(call, tainted=is_tainted(messages))
+                results.append(_result_block(call, outcome))
+                yield ToolResult(call["id"], call["name"], outcome.content, outcome.data, outcome.is_error)
+            await self._turn.conversation.append("user", results)
+            messages.append({"role": "user", "content": results})
+            if stopped:  # it was told, and asked for tools all the same
+                break
+        else:
+            self._limits.reached = "rounds"
+        if self._limits.reached is not None:
+            yield _notice(self._record, "limit_reached", {"limit": self._limits.reached})
+        if self._record.stop_reason not in ("end_turn", "tool_use", "stop_sequence"):
+            yield _notice(self._record, "answer_cut", {"reason": self._record.stop_reason})
+
+    async def _call(self, call: Block, *, tainted: bool) -> ToolOutcome:
+        if not self._limits.admit(call):
+            return ToolOutcome(LIMIT_REACHED, {"status": "not_done"}, is_error=True)
+        first = len(self.shown) + 1
+        outcome = await run_tool(call["name"], call["input"], self._context, tainted=tainted, first_passage=first)
+        self.shown += outcome.passages
+        if outcome.is_error:
+            self._limits.note_failure(call)
+        return outcome
+
+
+class _Reply:
+    """One call of the model, streamed and accounted for."""
+
+    def __init__(self, model: Model, record: TurnRecord) -> None:
+        self._model = model
+        self._record = record
+        self._text_before = len(record.text)
+        self.blocks: list[Block] = []
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[MentorEvent, None]:
+        """The reply's deltas; its blocks stand in `blocks` afterwards. What it cost is counted, however it ends."""
+        record, open_tool = self._record, ""
+        usage, model = Usage(), request.model
+        record.rounds += 1
+        try:
+            async with aclosing(self._model.stream(request)) as events:
+                async for event in events:
+                    match event:
+                        case TextDelta(text):
+                            if self._text_before and len(record.text) == self._text_before:
+                                record.text += "\n\n"
+                                yield TextDelta("\n\n")
+                            record.text += text
+                            yield event
+                        case Completed():
+                            usage, model = event.usage, event.model
+                            self.blocks, record.stop_reason = event.blocks, event.stop_reason
+                        case ToolUseStarted(id):
+                            if open_tool:
+                                yield ToolUseEnded(open_tool)
+                            open_tool = id
+                            yield event
+                        case _:
+                            yield event
+            if open_tool:
+                yield ToolUseEnded(open_tool)
+        except ModelError as error:
+            usage = error.usage
+            raise
+        finally:
+            self._account(request, model, usage)
+
+    def _account(self, request: ModelRequest, model: str, usage: Usage) -> None:
+        """Add what the call used; what its model did not get to say is estimated, never taken for nothing."""
+        if self._model.name == "offline":
+            usage = NO_USAGE
+        if usage.input_tokens is None or usage.output_tokens is None:
+            self._record.estimated = True
+            usage = self._estimate(request, usage)
+        used = self._record.usage
+        used[model] = used[model] + usage if model in used else usage
+
+    def _estimate(self, request: ModelRequest, known: Usage) -> Usage:
+        def either(count: int | None, estimate: int) -> int:
+            return estimate if count is None else count
+
+        told = content_tokens(request.system) + sum(content_tokens(each["content"]) for each in request.messages)
+        said = text_tokens(self._record.text[self._text_before :])
+        return Usage(
+            either(known.input_tokens, told),
+            either(known.output_tokens, said),
+            either(known.cache_read_tokens, 0),
+            either(known.cache_write_tokens, 0),
+        )
+
+
+def _notice(record: TurnRecord, name: str, value: dict[str, Any]) -> Notice:
+    notice = Notice(name, value)
+    record.notices.append(notice)
+    return notice
+
+
+def _result_block(call: Block, outcome: ToolOutcome) -> Block:
+    block: Block = {"type": "tool_result", "tool_use_id": call["id"], "content": outcome.content}
+    return block | {"is_error": True} if outcome.is_error else block
