@@ -226,7 +226,8 @@ values (%s, %s, %s, false, %s, %s, %s, %s)
 
 _STORE_UNFINISHED: Final = """
 insert into assistant.run_steps (run_id, n, role, blocks)
-select %(run)s, count(*), 'assistant', %(blocks)s from assistant.run_steps s where s.run_id = %(run)s having count(*) > 0
+select %(run)s, count(*), 'assistant', %(blocks)s from assistant.run_steps s where s.run_id = %(run)s
+having count(*) > 0
 """
 
 _STORE_CITATIONS: Final = """
@@ -322,10 +323,10 @@ async def take_expired(connection: AsyncConnection, process: UUID, lease: timede
     row = _row(await connection.exec_driver_sql(_TAKE_EXPIRED, (process, lease)))
     if row is None:
         return None
-    *facts, characters_sent = row
-    events = (await connection.exec_driver_sql(_ALL_EVENTS, (row[0],))).scalars()
+    run_id, user_id, epoch, answer_id, provider, characters_sent = row
+    events = (await connection.exec_driver_sql(_ALL_EVENTS, (run_id,))).scalars()
     decoded = [msgspec.json.decode(event) for event in events]
-    return OrphanedRun(*facts, characters_sent, decoded)
+    return OrphanedRun(run_id, user_id, epoch, answer_id, provider, characters_sent, decoded)
 
 
 _REQUEST_CANCEL: Final = "select run from assistant.request_cancel(%s)"

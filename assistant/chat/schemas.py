@@ -56,7 +56,7 @@ class RunAgentInput(msgspec.Struct, frozen=True, rename="camel"):
         return NewTurn(space_id, self.thread_id, self.run_id, message.id, message.text, channel)
 
 
-class CitationRead(Outgoing, kw_only=True, frozen=True):
+class CitationRead(Outgoing):
     index: int
     """The mark in the text: [1] …"""
     chunk_id: UUID
@@ -71,7 +71,7 @@ class CitationRead(Outgoing, kw_only=True, frozen=True):
     """Code points of the document's content."""
 
 
-class MessageRead(Outgoing, kw_only=True, frozen=True):
+class MessageRead(Outgoing):
     id: UUID
     space_id: UUID
     user_id: UUID
@@ -91,7 +91,7 @@ class MessageRead(Outgoing, kw_only=True, frozen=True):
         return msgspec.convert(message, cls, from_attributes=True)
 
 
-class RunRead(Outgoing, kw_only=True, frozen=True):
+class RunRead(Outgoing):
     id: str
     thread_id: str
     space_id: UUID

@@ -76,7 +76,9 @@ class ChatService:
             )
         if begun.outcome not in ("started", "repeated"):
             raise _refusal(begun)
-        assert begun.run_id and begun.client_run_id and begun.answer_id
+        assert begun.run_id is not None
+        assert begun.client_run_id is not None
+        assert begun.answer_id is not None
         if begun.outcome == "started":
             self._launch(principal, turn, begun.run_id, begun.answer_id, first_event)
         return FollowedRun(begun.run_id, begun.client_run_id)

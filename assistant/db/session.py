@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Final, Self
 
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
 
 from assistant.db.engine import create_engine
 from assistant.db.errors import as_known_error
-from assistant.db.identity import Principal, ServiceJob, acting_as, service
+from assistant.db.identity import Principal, Role, ServiceJob, acting_as, service
+
+CLIENT_ROLES: Final[tuple[Role, ...]] = ("anon", "authenticated")
+SERVICE_ROLES: Final[tuple[Role, ...]] = ("service_role",)
 
 
 class Database:
@@ -19,10 +22,8 @@ class Database:
     """
 
     def __init__(self, login_url: str | URL, jobs_url: str | URL, *, pool_size: int) -> None:
-        self.clients = create_engine(
-            login_url, roles=("anon", "authenticated"), pool_size=pool_size, application="clients"
-        )
-        self.services = create_engine(jobs_url, roles=("service_role",), pool_size=pool_size, application="service")
+        self.clients = create_engine(login_url, roles=CLIENT_ROLES, pool_size=pool_size, application="clients")
+        self.services = create_engine(jobs_url, roles=SERVICE_ROLES, pool_size=pool_size, application="service")
         self._sessions = async_sessionmaker(self.clients, expire_on_commit=False)
         self._service_sessions = async_sessionmaker(self.services, expire_on_commit=False)
 

@@ -8,8 +8,7 @@ import pytest
 
 from assistant.chat import repository
 from assistant.chat.answering import LiveRun
-from assistant.chat.runs import RunManager
-from assistant.chat.service import ChatService
+from assistant.chat.service import FollowedRun
 from assistant.db.session import Database
 from assistant.db.setup import Server
 from assistant.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, TooLargeError
@@ -166,8 +165,7 @@ async def test_another_process_follows_live(
         following = asyncio.create_task(read_events(other, person.principal, run))
         here = asyncio.create_task(read_events(chat, person.principal, run))
         async with asyncio.timeout(10):
-            while (await chat.service.find_run(person.principal, run.client_run_id)).last_seq < 3:
-                await asyncio.sleep(0.01)
+            await stored_events(chat, person, run, 3)
             gate.set()
             assert await following == await here
     assert text_of(here.result()) == "One two three"
@@ -193,8 +191,7 @@ async def test_stop_keeps_what_was_said(
     chat.mentor.script = says_and_waits("Half of", " it", gate=asyncio.Event())
     run = await chat.service.begin(person.principal, question(person.space_id))
     async with open_chat(database, server) as other, asyncio.timeout(10):
-        while (await chat.service.find_run(person.principal, run.client_run_id)).last_seq < 3:
-            await asyncio.sleep(0.01)
+        await stored_events(chat, person, run, 3)
         await (other if elsewhere else chat).service.cancel(person.principal, run.client_run_id)
         events = await read_events(chat, person.principal, run)
     assert [event["type"] for event in events[-2:]] == ["TEXT_MESSAGE_END", "RUN_FINISHED"]
@@ -259,6 +256,16 @@ async def test_usage_is_logged_once(chat: Chat, database: Database, make_person:
         assert [tuple(row) for row in rows] == [(person.space_id, "chat", 20)]
 
 
+async def stored_events(chat: Chat, person: Person, run: FollowedRun, count: int) -> None:
+    """Until the run has so many events."""
+    async with asyncio.timeout(10):
+        seen = 0
+        async for batch in chat.service.follow(person.principal, run.id, 0):
+            seen += len(batch)
+            if seen >= count:
+                return
+
+
 async def orphan(chat: Chat, database: Database, server: Server, person: Person) -> LiveRun:
     """A run whose process dies in mid-answer, without a word: its lease is over, its tasks are gone."""
     dying = open_chat(database, server)
@@ -266,9 +273,7 @@ async def orphan(chat: Chat, database: Database, server: Server, person: Person)
         other.mentor.script = says_and_waits("Half of", " it", gate=asyncio.Event())
         run = await other.service.begin(person.principal, question(person.space_id))
         live, task = other.runs._runs[run.id]
-        async with asyncio.timeout(10):
-            while len(live.log.stored) < 3:
-                await asyncio.sleep(0.01)
+        await stored_events(other, person, run, 3)
         async with database.service("maintain") as connection:
             await connection.exec_driver_sql(
                 "update assistant.runs set process = gen_random_uuid(), lease_until = now() - interval '1 s' "
