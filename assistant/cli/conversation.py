@@ -1,0 +1,141 @@
+"""A conversation in the terminal: the answer as it comes, then its sources."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, Protocol
+from uuid import UUID, uuid4
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+
+from assistant.chat.service import ChatService, FollowedRun, NewTurn
+from assistant.db.identity import Principal
+from assistant.errors import AssistantError
+
+QUOTE_CHARACTERS: Final = 160
+
+
+class Screen(Protocol):
+    """Where events of a run are shown."""
+
+    def show(self, event: dict[str, Any]) -> None: ...
+
+
+class TextScreen:
+    """For people: text as it comes, tools as a line each, sources at the end."""
+
+    def __init__(self) -> None:
+        self._out = Console(highlight=False, soft_wrap=True)
+        self._sources: list[dict[str, Any]] = []
+        self._in_text = False
+        self._tools: dict[str, str] = {}
+
+    def show(self, event: dict[str, Any]) -> None:
+        match event["type"]:
+            case "TEXT_MESSAGE_CONTENT":
+                self._in_text = True
+                self._out.print(escape(event["delta"]), end="")
+            case "TOOL_CALL_START":
+                self._tools[event["toolCallId"]] = event["toolCallName"]
+            case "TOOL_CALL_RESULT":
+                self._end_line()
+                self._out.print(f"[dim]· {self._tools.get(event['toolCallId'], 'tool').replace('_', ' ')}[/dim]")
+            case "CUSTOM" if event["name"] == "citations":
+                self._sources = event["value"]
+            case "RUN_ERROR":
+                self._end_line()
+                self._out.print(f"[red]{escape(event['message'])}[/red]")
+            case "RUN_FINISHED":
+                self._end_line()
+                if event["outcome"]["type"] == "cancelled":
+                    self._out.print("[dim](stopped)[/dim]")
+                self._show_sources()
+
+    def _end_line(self) -> None:
+        if self._in_text:
+            self._out.print()
+            self._in_text = False
+
+    def _show_sources(self) -> None:
+        if not self._sources:
+            self._out.print("[dim]Answered without sources.[/dim]")
+            return
+        self._out.print("\n[bold]Sources[/bold]")
+        for source in self._sources:
+            where = " › ".join(part for part in (source["title"], source["heading"]) if part)
+            page = f", page {source['page']}" if source["page"] else ""
+            mark = escape(f"[{source['index']}]")
+            self._out.print(f"  [bold]{mark}[/bold] {escape(where)}{page}")
+            self._out.print(f"      [dim]“{escape(_shorten(source['quote']))}”[/dim]")
+
+
+class JsonScreen:
+    """For programs: one AG-UI event a line."""
+
+    def show(self, event: dict[str, Any]) -> None:
+        sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
+        sys.stdout.flush()
+
+
+def _shorten(quote: str) -> str:
+    line = " ".join(quote.split())
+    return line if len(line) <= QUOTE_CHARACTERS else line[: QUOTE_CHARACTERS - 1] + "…"
+
+
+class Conversation:
+    """One thread of one person."""
+
+    def __init__(self, chat: ChatService, principal: Principal, space_id: UUID, screen: Screen) -> None:
+        self._chat = chat
+        self._principal = principal
+        self._space_id = space_id
+        self._screen = screen
+        self._thread_id = f"terminal-{uuid4()}"
+
+    async def ask(self, text: str) -> bool:
+        """Ask, and show the answer to its end; Ctrl-C stops it. False: it failed."""
+        turn = NewTurn(self._space_id, self._thread_id, str(uuid4()), str(uuid4()), text, channel="terminal")
+        run = await self._chat.begin(self._principal, turn)
+        last: dict[str, Any] = {}
+        with _on_interrupt(lambda: self._stop(run)):
+            async for batch in self._chat.follow(self._principal, run.id, 0):
+                for encoded in batch:
+                    last = msgspec.json.decode(encoded)
+                    self._screen.show(last)
+        return bool(last.get("type") == "RUN_FINISHED")
+
+    def _stop(self, run: FollowedRun) -> None:
+        self._stopping = asyncio.ensure_future(self._chat.cancel(self._principal, run.client_run_id))
+
+    async def talk(self, prompt: Callable[[], str]) -> None:
+        """Questions from the keyboard, until there are no more."""
+        while True:
+            try:
+                text = await asyncio.to_thread(prompt)
+            except (EOFError, KeyboardInterrupt):
+                return
+            if not text.strip():
+                continue
+            try:
+                await self.ask(text)
+            except AssistantError as error:
+                self._screen.show({"type": "RUN_ERROR", "message": error.detail})
+
+
+class _on_interrupt:  # noqa: N801 - reads as a function
+    """Ctrl-C calls `action` while the block runs, where the system lets us say so."""
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        self._action = action
+
+    def __enter__(self) -> None:
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._action)
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)

@@ -1,0 +1,1 @@
+"""A sample learner with a space to talk in: for the demo."""
