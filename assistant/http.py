@@ -1,7 +1,8 @@
 """What all HTTP endpoints share: problem details, the base of wire structs, guards, headers."""
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -35,7 +36,7 @@ T = TypeVar("T")
 # --- wire structs -----------------------------------------------------------------------------------------------------
 
 
-class Incoming(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Incoming(msgspec.Struct, forbid_unknown_fields=True):
     """Base of every input: what a client may say, and nothing else."""
 
     def changes(self) -> dict[str, Any]:
@@ -43,8 +44,14 @@ class Incoming(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not msgspec.UNSET}
 
 
-class Outgoing(msgspec.Struct, kw_only=True, frozen=True):
+class Outgoing(msgspec.Struct):
     """Base of every output."""
+
+
+Title = Annotated[str, msgspec.Meta(min_length=1, max_length=300, pattern=r"\S", description="Not only spaces.")]
+Prose = Annotated[str, msgspec.Meta(max_length=20_000)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True, description="With its offset from UTC.")]
+Integer = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 
 
 def to_schema(row: object, schema: type[T]) -> T:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ForeignKey, Index, Table, Text, Uuid, func, text
+from sqlalchemy import Column, ForeignKey, Index, Table, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from assistant.db.base import Base, Identified, Timestamped
@@ -24,7 +24,7 @@ class User(Identified, Timestamped, Base):
     avatar_url: Mapped[str | None]
     last_active_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("users_email_lower_key", func.lower(email.column), unique=True),)
+    __table_args__ = (Index("users_email_lower_key", text("lower(email)"), unique=True),)
 
 
 class Subscription(Identified, Timestamped, Base):
@@ -67,4 +67,4 @@ class LocalAccount(Timestamped, Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     password_hash: Mapped[str]
 
-    __table_args__ = {"schema": "assistant"}
+    __table_args__ = ({"schema": "assistant"},)

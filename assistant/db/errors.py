@@ -69,7 +69,8 @@ def translate(error: BaseException | None) -> AssistantError | None:
         case "23505":
             return DuplicateError("Something with this name is already there.", constraint)
         case "23514" | "23502" | "22001" | "22003" | "22P02" | "22P05":
-            return InvalidError("A value is outside of what is allowed.", path=constraint)
+            path = error.diag.column_name or constraint.removeprefix(f"{error.diag.table_name}_")
+            return InvalidError("A value is outside of what is allowed.", path=path)
         case "57014" | "55P03" | "40001" | "40P01":
             return DatabaseUnavailableError("The database took too long; nothing was changed. Please try again.")
         case "53100":

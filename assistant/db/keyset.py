@@ -1,22 +1,22 @@
 """Reading a sorted list piece by piece, by the values of the last row instead of a count of rows."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import Select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-Row = TypeVar("Row", bound=tuple[Any, ...])
+Columns = TypeVarTuple("Columns")
 
 
 def keyset(
-    statement: Select[Row],
+    statement: Select[*Columns],
     columns: Sequence[InstrumentedAttribute[Any]],
     *,
     after: Sequence[object] | None,
     limit: int,
     descending: bool = False,
-) -> Select[Row]:
+) -> Select[*Columns]:
     """The next `limit` rows after those values. `columns` together are unique, and none of them is nullable."""
     if after is not None:
         here = tuple_(*columns)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, func
+from sqlalchemy import ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from assistant.db.base import Base, Identified
@@ -23,4 +23,4 @@ class UsageLog(Identified, Base):
     created_at: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.now())
     details: Mapped[dict[str, Any] | None]
 
-    __table_args__ = (Index("idx_usage_logs_user_id", user_id.column, created_at.column.desc()),)
+    __table_args__ = (Index("idx_usage_logs_user_id", "user_id", text("created_at DESC")),)

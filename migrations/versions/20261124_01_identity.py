@@ -66,6 +66,8 @@ revoke all on schema private, assistant, partitions from public;
 grant usage on schema assistant to authenticated, service_role;
 grant usage on schema public to anon, authenticated, service_role;
 grant usage on schema public, private, assistant to goalspace_definer;
+grant usage on schema migrations to service_role;
+grant select on migrations.alembic_version to service_role;
 
 alter default privileges in schema public revoke all on tables from public, anon, authenticated;
 alter default privileges in schema public revoke all on functions from public, anon, authenticated;
@@ -91,6 +93,8 @@ end $$;
 """
 
 DOWN = """
+revoke all on schema migrations from service_role;
+revoke all on migrations.alembic_version from service_role;
 drop function private.touch_updated_at();
 drop function private.uid();
 alter default privileges grant execute on functions to public;

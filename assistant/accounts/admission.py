@@ -1,0 +1,60 @@
+"""Letting in the bearer of a good token: does this person exist, and have we met before?"""
+
+from collections import OrderedDict
+from time import monotonic
+from typing import Final
+from uuid import UUID
+
+from assistant.accounts import repository
+from assistant.db.errors import DuplicateError, UnknownReferenceError
+from assistant.db.session import Database
+from assistant.errors import ConflictError
+from assistant.identity import VerifiedToken
+
+TRUST_SECONDS: Final = 30.0
+"""For so long a person who was seen is taken to exist still; who is deleted is out after it at the latest."""
+
+REMEMBERED: Final = 20_000
+
+
+class UserAdmission:
+    """One per process. Asks the database about each person at most twice a minute."""
+
+    def __init__(self, database: Database, *, takes_in_strangers: bool) -> None:
+        """`takes_in_strangers`: an identity provider answers for people, and `auth` is our stand-in, not its own."""
+        self._database = database
+        self._takes_in_strangers = takes_in_strangers
+        self._seen: OrderedDict[UUID, float] = OrderedDict()
+
+    async def admit(self, token: VerifiedToken) -> bool:
+        """Raises ConflictError where the address belongs to somebody else here."""
+        seen_at = self._seen.get(token.user_id)
+        if seen_at is not None and monotonic() - seen_at < TRUST_SECONDS:
+            return True
+        if not await self._exists(token):
+            self._seen.pop(token.user_id, None)
+            return False
+        self._seen[token.user_id] = monotonic()
+        self._seen.move_to_end(token.user_id)
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return True
+
+    async def _exists(self, token: VerifiedToken) -> bool:
+        async with self._database.service("accounts") as connection:
+            if await repository.record_visit(connection, token.user_id):
+                return True
+        return token.email is not None and await self._take_in(token.user_id, token.email)
+
+    async def _take_in(self, user_id: UUID, email: str) -> bool:
+        """A row for somebody whom the identity provider knows; False: it does not, or no longer."""
+        try:
+            async with self._database.service("accounts") as connection:
+                if self._takes_in_strangers:
+                    await repository.insert_identity(connection, user_id, email)
+                await repository.insert_user(connection, user_id, email)
+        except UnknownReferenceError:
+            return False
+        except DuplicateError as exc:
+            raise ConflictError("Another account has this e-mail address.", code="email_taken") from exc
+        return True

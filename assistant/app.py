@@ -1,0 +1,133 @@
+"""The web application, wired: routes, what they are given, what surrounds them. Nothing else is decided here."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
+from litestar.connection import Request
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from assistant import __version__
+from assistant.accounts.routes import AuthController, MeController
+from assistant.accounts.service import AccountService
+from assistant.body import StrictRequest
+from assistant.db.identity import Principal
+from assistant.db.session import Database
+from assistant.errors import UnauthorizedError
+from assistant.goals.routes import GoalController
+from assistant.health import HealthController, Readiness
+from assistant.http import DEFAULT_BODY_BYTES, render_problem, secure_headers
+from assistant.identity import Authentication, TokenIssuer, provide_principal
+from assistant.pagination import Cursors, provide_paginator
+from assistant.settings import Settings
+from assistant.spaces.routes import ModuleController, SpaceController, TaskController
+from assistant.state import Services, open_services
+from assistant.telemetry import Metrics, ObserveRequests
+from assistant.usage.routes import get_usage
+
+
+def create_app(settings: Settings) -> Litestar:
+    """A service on `settings`. Nothing is opened before its lifespan begins, and nothing is left open after it."""
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with open_services(settings) as services:
+            app.state.services = services
+            yield
+
+    api = Router(
+        "/",
+        route_handlers=[MeController, get_usage, GoalController, SpaceController, ModuleController, TaskController],
+        middleware=[Authentication()],
+        dependencies={
+            "principal": Provide(provide_principal, sync_to_thread=False),
+            "me": Provide(provide_me, sync_to_thread=False),
+            "db_session": Provide(provide_session),
+            "paginator": Provide(provide_paginator, sync_to_thread=False),
+        },
+    )
+    return Litestar(
+        route_handlers=[HealthController, AuthController, api],
+        dependencies={
+            "accounts": Provide(provide_accounts, sync_to_thread=False),
+            "cursors": Provide(provide_cursors, sync_to_thread=False),
+            "database": Provide(provide_database, sync_to_thread=False),
+            "issuer": Provide(provide_issuer, sync_to_thread=False),
+            "metrics": Provide(lambda: metrics, sync_to_thread=False),
+            "readiness": Provide(provide_readiness, sync_to_thread=False),
+        },
+        lifespan=[lifespan],
+        middleware=[ObserveRequests(metrics)],
+        before_send=[secure_headers],
+        exception_handlers={Exception: render_problem},
+        cors_config=_cors(settings),
+        request_class=StrictRequest,
+        request_max_body_size=DEFAULT_BODY_BYTES,
+        logging_config=None,
+        openapi_config=OpenAPIConfig(
+            title="GoalSpace assistant", version=__version__, path="/schema", render_plugins=[JsonRenderPlugin()]
+        ),
+    )
+
+
+def _cors(settings: Settings) -> CORSConfig | None:
+    """Exact origins, and never cookies: a page sends the token that it was given."""
+    if not settings.allowed_origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(settings.allowed_origins),
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["authorization", "content-type", "last-event-id", "x-request-id"],
+        expose_headers=["x-request-id", "retry-after"],
+    )
+
+
+# --- what requests are given ------------------------------------------------------------------------------------------
+
+
+async def provide_session(
+    database: NamedDependency[Database], principal: NamedDependency[Principal]
+) -> AsyncIterator[AsyncSession]:
+    """One transaction as the caller: committed after the handler and before the answer, so that it can still fail."""
+    async with database.session(principal) as session:
+        yield session
+
+
+def provide_me(request: Request[object, object, State]) -> UUID:
+    """The caller's id, for routes whose guard lets in people only."""
+    principal: Principal = request.scope["user"]
+    if principal.user_id is None:
+        raise UnauthorizedError("Sign in first.")
+    return principal.user_id
+
+
+def _services(state: State) -> Services:
+    services: Services = state.services
+    return services
+
+
+def provide_database(state: State) -> Database:
+    return _services(state).database
+
+
+def provide_accounts(state: State) -> AccountService:
+    return _services(state).accounts
+
+
+def provide_cursors(state: State) -> Cursors:
+    return _services(state).cursors
+
+
+def provide_issuer(state: State) -> TokenIssuer | None:
+    return _services(state).issuer
+
+
+def provide_readiness(state: State) -> Readiness:
+    return _services(state).readiness

@@ -1,0 +1,57 @@
+"""Goals over HTTP."""
+
+from uuid import UUID
+
+from litestar import Controller, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from assistant.goals import service
+from assistant.goals.models import Goal
+from assistant.goals.schemas import GoalChange, GoalCreate, GoalRead, Status
+from assistant.http import signed_in, to_schema, visible
+from assistant.pagination import Page, Paginator
+
+
+class GoalController(Controller):
+    path = "/api/goals"
+    guards = (signed_in,)
+    tags = ("goals",)
+
+    @get("/", operation_id="ListGoals")
+    async def list_goals(
+        self,
+        db_session: NamedDependency[AsyncSession],
+        paginator: NamedDependency[Paginator],
+        status: FromQuery[Status | None] = None,
+    ) -> Page[GoalRead]:
+        """The caller's goals, the newest first."""
+        rows = await service.list_goals(
+            db_session, limit=paginator.limit + 1, status=status, after=paginator.after("goals", status)
+        )
+        return paginator.page([to_schema(row, GoalRead) for row in rows], "goals", status)
+
+    @post("/", operation_id="CreateGoal")
+    async def create_goal(
+        self, data: JSONBody[GoalCreate], me: NamedDependency[UUID], db_session: NamedDependency[AsyncSession]
+    ) -> GoalRead:
+        """Open a goal. 409 `title_taken` where the caller has one of that title."""
+        return to_schema(await service.open_goal(db_session, me, data.changes()), GoalRead)
+
+    @get("/{goal_id:uuid}", operation_id="GetGoal")
+    async def get_goal(self, goal_id: FromPath[UUID], db_session: NamedDependency[AsyncSession]) -> GoalRead:
+        """One goal of the caller."""
+        return to_schema(await service.get_goal(db_session, goal_id), GoalRead)
+
+    @patch("/{goal_id:uuid}", operation_id="UpdateGoal", guards=[visible(Goal, "goal_id", service.NOUN)])
+    async def update_goal(
+        self, goal_id: FromPath[UUID], data: JSONBody[GoalChange], db_session: NamedDependency[AsyncSession]
+    ) -> GoalRead:
+        """Change what is sent, leave the rest."""
+        return to_schema(await service.update_goal(db_session, goal_id, data.changes()), GoalRead)
+
+    @delete("/{goal_id:uuid}", operation_id="DeleteGoal")
+    async def delete_goal(self, goal_id: FromPath[UUID], db_session: NamedDependency[AsyncSession]) -> None:
+        """Delete a goal with its spaces and all that is in them."""
+        await service.delete_goal(db_session, goal_id)
