@@ -131,7 +131,7 @@ def _invalid(exc: ValidationException) -> InvalidError:
 
 def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
     message = str(fault.get("message", ""))
-    if message.endswith("required field `data`"):
+    if message == "'data'" or message.endswith("required field `data`"):
         return {"path": "", "message": "A JSON body is required."}
     path, sentence = explain(message)
     return {"path": str(fault.get("key", path)), "message": sentence}

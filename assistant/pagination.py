@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from litestar.di import NamedDependency
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
 from litestar.params import QueryParameter
 
 from assistant.db.identity import Principal
@@ -90,11 +91,15 @@ class Paginator:
 
 
 def provide_paginator(
-    principal: NamedDependency[Principal],
-    cursors: NamedDependency[Cursors],
+    request: ASGIConnection[Any, Any, Any, Any],
+    state: State,
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="At most so many items.")] = DEFAULT_LIMIT,
     cursor: Annotated[
         str | None, QueryParameter(max_length=1000, description="`next_cursor` of the page before.")
     ] = None,
 ) -> Paginator:
-    return Paginator(principal, limit, cursor, cursors)
+    """Depends on no other dependency, and so is settled before the session opens.
+
+    Litestar settles those of one level at the same time, and where one of them fails it abandons the others.
+    """
+    return Paginator(request.user, limit, cursor, state.services.cursors)

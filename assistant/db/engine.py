@@ -13,6 +13,9 @@ POOL_WAIT_SECONDS = 2.0
 
 CONNECT_SECONDS = 5
 
+PRINCIPAL = "goalspace_principal"
+"""The execution option that names the principal of a connection; without it the one of `acting_as` counts."""
+
 _IDENTIFY = "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)"
 
 
@@ -38,7 +41,7 @@ def create_engine(url: str | URL, *, roles: Collection[Role], pool_size: int, ap
 
     @event.listens_for(engine.sync_engine, "begin")
     def identify(connection: Connection) -> None:
-        principal = current_principal()
+        principal = connection.get_execution_options().get(PRINCIPAL) or current_principal()
         if principal is None:
             raise MissingIdentityError("a transaction was begun without a principal")
         if principal.role not in allowed:

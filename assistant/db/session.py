@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from typing import Final, Self
 
 from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from assistant.db.engine import create_engine
+from assistant.db.engine import PRINCIPAL, create_engine
 from assistant.db.errors import as_known_error
 from assistant.db.identity import Principal, Role, ServiceJob, acting_as, service
 
@@ -24,8 +24,6 @@ class Database:
     def __init__(self, login_url: str | URL, jobs_url: str | URL, *, pool_size: int) -> None:
         self.clients = create_engine(login_url, roles=CLIENT_ROLES, pool_size=pool_size, application="clients")
         self.services = create_engine(jobs_url, roles=SERVICE_ROLES, pool_size=pool_size, application="service")
-        self._sessions = async_sessionmaker(self.clients, expire_on_commit=False)
-        self._service_sessions = async_sessionmaker(self.services, expire_on_commit=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -51,12 +49,10 @@ class Database:
     async def session(self, principal: Principal) -> AsyncIterator[AsyncSession]:
         """The same with the ORM. Nothing below commits; leaving the block does.
 
-        The transaction begins here and not with the first statement, which may come from another task.
+        The transaction begins with the first statement, whichever task that comes from.
         """
         with as_known_error():
-            async with self._sessions() as session, session.begin():
-                with acting_as(principal):
-                    await session.connection()
+            async with _open(self.clients, principal) as session, session.begin():
                 yield session
 
     @asynccontextmanager
@@ -70,7 +66,9 @@ class Database:
     async def service_session(self, job: ServiceJob) -> AsyncIterator[AsyncSession]:
         """The same with the ORM."""
         with as_known_error():
-            async with self._service_sessions() as session, session.begin():
-                with acting_as(service(job)):
-                    await session.connection()
+            async with _open(self.services, service(job)) as session, session.begin():
                 yield session
+
+
+def _open(engine: AsyncEngine, principal: Principal) -> AsyncSession:
+    return AsyncSession(engine.execution_options(**{PRINCIPAL: principal}), expire_on_commit=False)
