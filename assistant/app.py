@@ -1,7 +1,10 @@
 """The web application, wired: routes, what they are given, what surrounds them. Nothing else is decided here."""
 
+import asyncio
+import contextvars
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 from uuid import UUID
 
 from litestar import Litestar, Router
@@ -17,19 +20,26 @@ from assistant import __version__
 from assistant.accounts.routes import AuthController, MeController
 from assistant.accounts.service import AccountService
 from assistant.body import StrictRequest
+from assistant.chat.routes import ConversationController, RunController
+from assistant.chat.service import ChatService
+from assistant.chat.socket import agent_socket
+from assistant.chat.sockets import SocketGate
 from assistant.db.identity import Principal
 from assistant.db.session import Database
 from assistant.errors import UnauthorizedError
 from assistant.goals.routes import GoalController
 from assistant.health import HealthController, Readiness
 from assistant.http import DEFAULT_BODY_BYTES, render_problem, secure_headers
-from assistant.identity import Authentication, TokenIssuer, provide_principal
-from assistant.pagination import Cursors, provide_paginator
+from assistant.identity import Authentication, Authenticator, TokenIssuer, provide_principal
+from assistant.pagination import provide_paginator
 from assistant.settings import Settings
 from assistant.spaces.routes import ModuleController, SpaceController, TaskController
 from assistant.state import Services, open_services
 from assistant.telemetry import Metrics, ObserveRequests
 from assistant.usage.routes import get_usage
+
+GRACE_SECONDS: Final = 15.0
+"""At the end: for answers whose listeners the server has sent away by then. With its own 12 s it makes less than 30."""
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -40,11 +50,27 @@ def create_app(settings: Settings) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with open_services(settings) as services:
             app.state.services = services
-            yield
+            await services.runs.start()
+            watch = asyncio.create_task(services.gate.run(), context=contextvars.Context())
+            try:
+                yield
+            finally:
+                services.readiness.draining = True
+                watch.cancel()
+                await services.runs.close(GRACE_SECONDS)
 
     api = Router(
         "/",
-        route_handlers=[MeController, get_usage, GoalController, SpaceController, ModuleController, TaskController],
+        route_handlers=[
+            MeController,
+            get_usage,
+            GoalController,
+            SpaceController,
+            ModuleController,
+            TaskController,
+            ConversationController,
+            RunController,
+        ],
         middleware=[Authentication()],
         dependencies={
             "principal": Provide(provide_principal, sync_to_thread=False),
@@ -54,10 +80,12 @@ def create_app(settings: Settings) -> Litestar:
         },
     )
     return Litestar(
-        route_handlers=[HealthController, AuthController, api],
+        route_handlers=[HealthController, AuthController, agent_socket, api],
         dependencies={
+            "authenticator": Provide(provide_authenticator, sync_to_thread=False),
+            "chat": Provide(provide_chat, sync_to_thread=False),
+            "gate": Provide(provide_gate, sync_to_thread=False),
             "accounts": Provide(provide_accounts, sync_to_thread=False),
-            "cursors": Provide(provide_cursors, sync_to_thread=False),
             "database": Provide(provide_database, sync_to_thread=False),
             "issuer": Provide(provide_issuer, sync_to_thread=False),
             "metrics": Provide(lambda: metrics, sync_to_thread=False),
@@ -121,8 +149,16 @@ def provide_accounts(state: State) -> AccountService:
     return _services(state).accounts
 
 
-def provide_cursors(state: State) -> Cursors:
-    return _services(state).cursors
+def provide_authenticator(state: State) -> Authenticator:
+    return _services(state).authenticator
+
+
+def provide_chat(state: State) -> ChatService:
+    return _services(state).chat
+
+
+def provide_gate(state: State) -> SocketGate:
+    return _services(state).gate
 
 
 def provide_issuer(state: State) -> TokenIssuer | None:

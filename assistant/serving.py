@@ -23,8 +23,8 @@ READ_SECONDS: Final = 10.0
 """For a request's head as a whole, and between two pieces of its body."""
 
 KEEP_ALIVE_SECONDS: Final = 15
-DRAIN_SECONDS: Final = 25
-"""How long answers under way may go on after the signal to stop."""
+DRAIN_SECONDS: Final = 12
+"""How long open requests may go on after the listener is closed; the application's own grace follows."""
 
 MAX_FRAME_BYTES: Final = 1024 * 1024
 """Of the websocket protocol; the application answers from 64 KiB on with a sentence, here the line is cut."""
@@ -128,9 +128,9 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(app: "str | Any", listening: socket.socket, *, workers: int, on_ready: Callable[[], None]) -> None:
-    """Serve until told to stop. `app` is an application, or for several workers the path of a factory."""
-    config = uvicorn.Config(
+def configure(app: Any, *, workers: int = 1) -> uvicorn.Config:
+    """How the server runs `app`: an application, or for several workers the path of a factory."""
+    return uvicorn.Config(
         app,
         factory=isinstance(app, str),
         workers=workers,
@@ -149,8 +149,14 @@ def serve(app: "str | Any", listening: socket.socket, *, workers: int, on_ready:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         timeout_worker_healthcheck=30,
+        # A request's task must not begin with whatever identity the loop's context holds.
         reset_contextvars=True,
     )
+
+
+def serve(app: Any, listening: socket.socket, *, workers: int, on_ready: Callable[[], None]) -> None:
+    """Serve until told to stop."""
+    config = configure(app, workers=workers)
     with contextlib.closing(listening):
         if workers > 1:
             on_ready()

@@ -8,11 +8,21 @@ from assistant.accounts.admission import UserAdmission
 from assistant.accounts.passwords import Passwords
 from assistant.accounts.repository import has_auth_stand_in
 from assistant.accounts.service import AccountService
+from assistant.chat.runs import RunManager
+from assistant.chat.service import ChatService
+from assistant.chat.sockets import SocketGate
 from assistant.db.session import Database
 from assistant.db.setup import Server, open_server
 from assistant.health import Readiness
 from assistant.identity import Authenticator, TokenIssuer, build_issuer, build_verifier, installation_secret
+from assistant.knowledge.retrieval import Retriever
+from assistant.llm.embeddings import Embedder, build_embedder
+from assistant.llm.events import Model
+from assistant.llm.prompts import PromptLibrary
+from assistant.mentor.loop import Mentor
+from assistant.mentor.policies import SECONDS
 from assistant.pagination import Cursors
+from assistant.resources import resource_dir
 from assistant.settings import Settings
 
 
@@ -28,6 +38,11 @@ class Services:
     accounts: AccountService
     cursors: Cursors
     readiness: Readiness
+    embedder: Embedder
+    retriever: Retriever
+    runs: RunManager
+    chat: ChatService
+    gate: SocketGate
 
 
 @asynccontextmanager
@@ -41,6 +56,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(readiness.aclose)
         async with database.service("accounts") as connection:
             has_stand_in = await has_auth_stand_in(connection)
+        embedder = build_embedder(settings.embeddings)
+        retriever = Retriever(database, embedder)
+        mentor = Mentor(database, await _open_model(settings, stack), retriever, _prompts(settings), settings.model)
+        runs = RunManager(database, mentor, server.listen_url, turn_seconds=SECONDS)
         admission = UserAdmission(database, takes_in_strangers=has_stand_in and settings.jwks_url is not None)
         yield Services(
             settings=settings,
@@ -51,4 +70,28 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             accounts=AccountService(database, Passwords()),
             cursors=Cursors(installation_secret(settings)),
             readiness=readiness,
+            embedder=embedder,
+            retriever=retriever,
+            runs=runs,
+            chat=ChatService(database, runs),
+            gate=SocketGate(database, settings.allowed_origins),
         )
+
+
+def _prompts(settings: Settings) -> PromptLibrary:
+    return PromptLibrary(settings.prompts_dir or resource_dir("prompts"))
+
+
+async def _open_model(settings: Settings, stack: AsyncExitStack) -> Model:
+    """The provider's model where there is one to call, else the offline mentor's."""
+    if settings.offline:
+        from assistant.mentor.offline.model import OfflineModel
+
+        return OfflineModel()
+    # Imported late: the provider's SDK takes 40 MB, which a service without a provider need not have.
+    from assistant.llm.model import AnthropicModel
+
+    key = settings.anthropic_api_key
+    model = AnthropicModel(key and key.get_secret_value(), settings.anthropic_base_url)
+    stack.push_async_callback(model.aclose)
+    return model
