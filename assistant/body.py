@@ -107,6 +107,25 @@ def _find_surrogate(value: Any, path: str) -> str | None:
 
 
 _AT = re.compile(r"^(?P<message>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+_SENTENCES = [
+    (re.compile(pattern, re.DOTALL), sentence)
+    for pattern, sentence in (
+        (r"Expected `str` matching regex .*", "This is not spelled as it must be."),
+        (r"Expected `str` of length >= 1", "This must not be empty."),
+        (r"Expected `str` of length >= (\d+)", r"This must have at least \1 characters."),
+        (r"Expected `str` of length <= (\d+)", r"This must have at most \1 characters."),
+        (r"Expected `\w+` of length <= (\d+)", r"This must have at most \1 entries."),
+        (r"Expected `(?:int|float)` >= (\S+)", r"This must be at least \1."),
+        (r"Expected `(?:int|float)` <= (\S+)", r"This must be at most \1."),
+        (r"Expected `datetime` with a timezone component", "This needs its offset from UTC, such as Z."),
+        (r"Invalid RFC3339 encoded datetime", "This must be a moment such as 2026-11-24T18:00:00Z."),
+        (r"Invalid UUID", "This must be a UUID."),
+        (r"Expected `([^`]+)`, got `([^`]+)`", r"This must be of the type \1, not \2."),
+        (r"Invalid enum value .*", "This is not one of the values that are allowed."),
+    )
+]
+"""What msgspec says to developers, for people."""
+
 _FIELD = re.compile(r"^Object (?P<fault>missing required|contains unknown) field `(?P<name>[^`]*)`$")
 
 
@@ -119,4 +138,7 @@ def explain(error: str) -> tuple[str, str]:
         path = f"{path}.{field['name']}".lstrip(".")
         known = {"missing required": "This field is required.", "contains unknown": "This field is unknown here."}
         return path, known[field["fault"]]
-    return path, f"{message.replace('`', '')}."
+    for pattern, sentence in _SENTENCES:
+        if (found := pattern.fullmatch(message)) is not None:
+            return path, found.expand(sentence)
+    return path, f"{message.replace('`', '')[:200]}."

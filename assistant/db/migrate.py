@@ -30,9 +30,14 @@ def check(url: str | URL) -> None:
     _command().check(_config(url))
 
 
+def revisions() -> list[str]:
+    """Those that come with this package, the oldest first. File names begin with them; the history is one line."""
+    return sorted(path.stem[: len("20260101_01")] for path in _versions().glob("[0-9]*.py"))
+
+
 def head() -> str:
-    """The newest revision that comes with this package. File names begin with it, and the history is one line."""
-    return max(path.stem for path in _versions().glob("[0-9]*.py"))[: len("20260101_01")]
+    """The newest one."""
+    return revisions()[-1]
 
 
 def current(connection: psycopg.Connection[object]) -> str | None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, Uuid, column, or_, select, table, text
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import defer
 
 from assistant.db.errors import as_known_error
@@ -51,6 +51,11 @@ async def space_of_module(session: AsyncSession, module_id: UUID) -> UUID | None
 
 async def find_space(session: AsyncSession, goal_id: UUID, title: str) -> Space | None:
     return await session.scalar(select(Space).where(Space.goal_id == goal_id, Space.title == title))
+
+
+async def owner_of(connection: AsyncConnection, space_id: UUID) -> UUID | None:
+    """As the service: whose space it is."""
+    return await connection.scalar(select(Space.user_id).where(Space.id == space_id))
 
 
 async def live_summary(session: AsyncSession, space_id: UUID) -> Row[Any] | None:
