@@ -36,6 +36,8 @@ START_MB = 32
 """Two segments of the log. With less the server starts, but fails at the next thing that it has to write."""
 DISK_FULL = ("No space left on device", "Disk quota exceeded", "Check free disk space", "wrote only")
 """How the server's programs say it."""
+PASSING = ("the database system is", "terminating connection")
+"""Refusals of a server that starts, recovers or stops. All others would be the same the next time."""
 
 INITDB_OPTIONS = [
     f"--username={SUPERUSER}",
@@ -109,8 +111,8 @@ class Cluster:
                 connection = psycopg.connect(self.url(SUPERUSER), autocommit=True, connect_timeout=5)
             except psycopg.OperationalError as exc:
                 refusal = str(exc)
-                if _is_disk_full(refusal):
-                    raise no_space(self._home, START_MB) from exc
+                if "FATAL:" in refusal and not any(phrase in refusal for phrase in PASSING):
+                    raise self._failure("refuses us", refusal) from exc
                 return False
             with connection:
                 self._ensure_database(connection)

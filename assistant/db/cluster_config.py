@@ -45,7 +45,7 @@ SETTINGS = {
 HBA = f"""\
 # The kernel says who connects (peer): the owner of the data directory is the superuser, and nobody else can be.
 # All other roles have passwords. There is no network to allow or refuse.
-local all {SUPERUSER} peer map=owner
+local all,replication {SUPERUSER} peer map=owner
 local all all scram-sha-256
 """
 

