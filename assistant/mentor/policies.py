@@ -39,5 +39,5 @@ IDENTICAL_FAILURES: Final = 2
 SECONDS: Final = 120.0
 """A turn as a whole: longer than any answer that somebody waits for."""
 
-RESULT_CHARACTERS: Final = 20_000
-"""Of a tool's result: longer ones are refused before they fill the model's context."""
+LISTED: Final = 30
+"""Rows that a tool lists: what a model can still speak about sensibly. The rest is counted."""

@@ -1,0 +1,86 @@
+"""What a tool is: a name, a description for a model, arguments, and a function that acts as the learner."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import msgspec
+
+from assistant.knowledge.retrieval import Passage
+from assistant.mentor.context import MentorContext
+
+Status = Literal["done", "not_done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutcome:
+    """What came of a call."""
+
+    content: str
+    """For the model: JSON with a `status`, or passages between their tags."""
+    data: dict[str, Any]
+    """For a screen and for the record; the `status` says whether anything was done."""
+    is_error: bool = False
+    passages: list[Passage] = field(default_factory=list)
+    """New ones that the model was shown, in the order of their numbers."""
+
+
+def outcome(status: Status, **facts: Any) -> ToolOutcome:
+    """The same facts for model and screen."""
+    data = {"status": status, **facts}
+    return ToolOutcome(msgspec.json.encode(data).decode(), msgspec.to_builtins(data), is_error=status == "failed")
+
+
+class ToolRefusal(Exception):  # noqa: N818  # an answer to the model, which can do better; nothing is broken
+    """Why a call cannot be carried out, as a sentence that a model can act on."""
+
+
+class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all tools' arguments. Who acts and where is never among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """One tool. `run` gets its arguments validated, and the number for the first passage that it may show."""
+
+    name: str
+    description: str
+    arguments: type[Arguments]
+    run: Callable[[MentorContext, Any, int], Awaitable[ToolOutcome]]
+    write: bool = False
+    """It changes something, so the space's policy decides whether it runs at once."""
+    editors_only: bool = False
+    """Not offered to those who may not change what the space holds."""
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        """JSON Schema of the arguments, without references."""
+        _, definitions = msgspec.json.schema_components([self.arguments], ref_template="{name}")
+        schema = definitions[self.arguments.__name__]
+        return {key: value for key, value in schema.items() if key not in ("title", "description")}
+
+
+_SURROGATES_AND_NUL: Final = str.maketrans(dict.fromkeys([0, *range(0xD800, 0xE000)], ""))
+
+
+def read_arguments(spec: ToolSpec, given: object) -> Arguments:
+    """The call's arguments. Raises ToolRefusal with what is wrong and what there is.
+
+    A null counts as left out, and a figure in quotes as a figure: models write both.
+    """
+    if not isinstance(given, Mapping):
+        raise ToolRefusal(_complaint(spec, "The arguments must be a JSON object."))
+    present = {name: value for name, value in given.items() if value is not None}
+    for name, value in present.items():
+        if isinstance(value, str) and value.translate(_SURROGATES_AND_NUL) != value:
+            raise ToolRefusal(_complaint(spec, f"`{name}` holds characters that cannot be stored."))
+    try:
+        return msgspec.convert(present, spec.arguments, strict=False)
+    except msgspec.ValidationError as error:
+        raise ToolRefusal(_complaint(spec, f"{error}.".replace(" - at `$.", " at `"))) from error
+
+
+def _complaint(spec: ToolSpec, what: str) -> str:
+    fields = msgspec.structs.fields(spec.arguments)
+    names = ", ".join(f"{each.name} (required)" if each.required else each.name for each in fields)
+    return f"{what} The arguments of {spec.name} are: {names}. Correct them and call it again."
