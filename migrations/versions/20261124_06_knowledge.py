@@ -58,7 +58,7 @@ grant select, insert, update, delete on public.documents to service_role;
 
 create function private.keep_author_true() returns trigger language plpgsql set search_path = '' as $$
 begin
-    if old.created_by is distinct from private.uid() then
+    if old.created_by is distinct from auth.uid() then
         new.created_by := null;
     end if;
     return new;
