@@ -1,3 +1,3 @@
 """What all tests can ask for."""
 
-pytest_plugins = ["tests.fixtures.database", "tests.fixtures.http", "tests.fixtures.scripted_model"]
+pytest_plugins = ["tests.fixtures.database", "tests.fixtures.scripted_model", "tests.fixtures.http"]

@@ -246,7 +246,8 @@ class _Session:
 def _problem(error: AssistantError, frame: str | bytes) -> dict[str, str]:
     """The answer to a frame that could not be obeyed; names the run where the frame did."""
     named: dict[str, str] = {}
-    with suppress(AssistantError, ValueError):
-        value = msgspec.json.decode(frame)
-        named = {name: value[name] for name in ("runId", "threadId") if isinstance(value.get(name), str)}
+    with suppress(AssistantError):
+        value = read_json(frame.encode() if isinstance(frame, str) else frame)
+        if isinstance(value, dict):
+            named = {name: value[name] for name in ("runId", "threadId") if isinstance(value.get(name), str)}
     return {"type": "RUN_ERROR", "message": error.detail, "code": error.code, **named}

@@ -15,6 +15,7 @@ from assistant.db.session import Database
 from assistant.db.setup import Server
 from assistant.llm.events import TextDelta
 from assistant.mentor.events import MentorEvent, Turn, TurnRecord
+from tests.fixtures.http import LiveService
 
 Script = Callable[[Turn, TurnRecord], AsyncGenerator[MentorEvent, None]]
 
@@ -66,6 +67,14 @@ class Chat:
 async def chat(database: Database, server: Server) -> AsyncIterator[Chat]:
     async with open_chat(database, server) as opened:
         yield opened
+
+
+@pytest.fixture
+def script(offline_service: LiveService, monkeypatch: pytest.MonkeyPatch) -> ScriptedMentor:
+    """The mentor of the live service, for this test."""
+    mentor = ScriptedMentor()
+    monkeypatch.setattr(offline_service.app.state.services.runs, "mentor", mentor)
+    return mentor
 
 
 class open_chat:  # noqa: N801 - reads as a function

@@ -1,0 +1,220 @@
+"""A conversation over the websocket, with a client that others wrote."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from assistant.chat import socket, sockets
+from assistant.db.session import Database
+from tests.chat.conftest import ScriptedMentor, says, says_and_waits
+from tests.chat.test_http import EVENT, input_of
+from tests.fixtures.database import MakePerson, Person, join_space
+from tests.fixtures.http import LiveService
+
+
+@pytest.fixture
+async def person(make_person: MakePerson) -> Person:
+    return await make_person()
+
+
+@asynccontextmanager
+async def open_socket(
+    live: LiveService, space_id: UUID, token: str | None, *, origin: str | None = None, query: str = "", **options: Any
+) -> AsyncIterator[ClientConnection]:
+    protocols = ["ag-ui.v1", *([f"bearer.{token}"] if token else [])]
+    address = f"ws://{live.host}/api/spaces/{space_id}/agent/ws{query}"
+    async with connect(address, subprotocols=protocols, origin=origin, **options) as opened:  # type: ignore[arg-type]
+        yield opened
+
+
+async def receive(opened: ClientConnection) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        event: dict[str, Any] = json.loads(await opened.recv())
+    EVENT.validate_python(event)
+    return event
+
+
+async def receive_run(opened: ClientConnection) -> list[dict[str, Any]]:
+    """Events up to the last one of a run."""
+    events = [await receive(opened)]
+    while events[-1]["type"] not in ("RUN_FINISHED", "RUN_ERROR"):
+        events.append(await receive(opened))
+    return events
+
+
+async def test_a_turn(offline_service: LiveService, script: ScriptedMentor, person: Person) -> None:
+    script.script = says("A loop ", "that holds.")
+    async with open_socket(offline_service, person.space_id, offline_service.token(person.id)) as opened:
+        assert opened.subprotocol == "ag-ui.v1"
+        for number in range(2):
+            await opened.send(json.dumps(input_of("What?", run_id=f"r-{number}")))
+            events = await receive_run(opened)
+            assert [event["metadata"]["seq"] for event in events] == list(range(1, len(events) + 1))
+            assert events[0]["runId"] == f"r-{number}"
+
+
+async def test_stop_and_resume(offline_service: LiveService, script: ScriptedMentor, person: Person) -> None:
+    script.script = says_and_waits("One", " two", gate=asyncio.Event())
+    token = offline_service.token(person.id)
+    async with open_socket(offline_service, person.space_id, token) as opened:
+        await opened.send(json.dumps(input_of("What?", run_id="r-1")))
+        first = [await receive(opened) for _ in range(3)]
+    async with open_socket(offline_service, person.space_id, token) as opened:
+        await opened.send(json.dumps({"type": "subscribe", "runId": "r-1", "after": 2}))
+        assert await receive(opened) == first[2]
+        await opened.send(json.dumps({"type": "cancel", "runId": "r-1"}))
+        rest = await receive_run(opened)
+    assert [event["metadata"]["seq"] for event in rest] == [4, 5]
+    assert rest[-1]["outcome"] == {"type": "cancelled"}
+
+
+async def test_two_runs_at_a_time(offline_service: LiveService, script: ScriptedMentor, person: Person) -> None:
+    gate = asyncio.Event()
+    script.script = says_and_waits("One", " two", gate=gate)
+    async with open_socket(offline_service, person.space_id, offline_service.token(person.id)) as opened:
+        for name in ("a", "b"):
+            await opened.send(json.dumps(input_of("What?", run_id=name, thread_id=name)))
+        finished: list[dict[str, Any]] = []
+        while len(finished) < 2:
+            event = await receive(opened)
+            if event["type"] == "TEXT_MESSAGE_CONTENT":
+                gate.set()
+            if event["type"] == "RUN_FINISHED":
+                finished.append(event)
+    assert {event["runId"] for event in finished} == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ("{", "bad_request"),
+        ("7", "bad_request"),
+        ('{"type": "dance"}', "invalid"),
+        ('{"type": "subscribe"}', "invalid"),
+        ('{"type": "subscribe", "runId": "r-unknown"}', "not_found"),
+        ('{"type": "cancel", "runId": "r-unknown"}', "not_found"),
+        ('{"threadId": "t", "runId": "r"}', "invalid"),
+        (json.dumps(input_of("")), "message_empty"),
+        (json.dumps(input_of("x" * 200_000)), "frame_too_large"),
+        (b"\xff\xfe", "bad_request"),
+        ("[" * 10_000 + "]" * 10_000, "bad_request"),
+    ],
+)
+async def test_a_bad_frame_is_answered_and_ends_nothing(
+    offline_service: LiveService, script: ScriptedMentor, person: Person, frame: str | bytes, code: str
+) -> None:
+    async with open_socket(offline_service, person.space_id, offline_service.token(person.id)) as opened:
+        await opened.send(frame)
+        answer = await receive(opened)
+        assert (answer["type"], answer["code"]) == ("RUN_ERROR", code)
+        await opened.send(json.dumps(input_of("What?")))
+        assert (await receive_run(opened))[-1]["type"] == "RUN_FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        (None, True),
+        ("http://{host}", True),
+        ("http://evil.example", False),
+        ("null", False),
+        ("http://{host}.evil.example", False),
+        ("https://evil.example/{host}", False),
+        ("http://127.0.0.1:1", False),
+        ("file://", False),
+    ],
+)
+async def test_origins(offline_service: LiveService, person: Person, origin: str | None, *, allowed: bool) -> None:
+    named = origin and origin.format(host=offline_service.host)
+    token = offline_service.token(person.id)
+    if allowed:
+        async with open_socket(offline_service, person.space_id, token, origin=named) as opened:
+            assert opened.subprotocol == "ag-ui.v1"
+        return
+    with pytest.raises(InvalidStatus) as refused:
+        async with open_socket(offline_service, person.space_id, token, origin=named):
+            pass
+    assert refused.value.response.status_code == 403
+
+
+async def test_who_is_let_in(offline_service: LiveService, person: Person, make_person: MakePerson) -> None:
+    stranger = await make_person()
+    good = offline_service.token(person.id)
+    for token, query, status in (
+        (None, "", 401),
+        ("x.y.z", "", 401),
+        (offline_service.token(person.id, ttl=-60), "", 401),
+        (offline_service.token(stranger.id), "", 404),
+        (None, f"?token={good}", 400),
+    ):
+        with pytest.raises(InvalidStatus) as refused:
+            async with open_socket(offline_service, person.space_id, token, query=query):
+                pass
+        assert refused.value.response.status_code == status
+        assert refused.value.response.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_token_is_not_echoed(offline_service: LiveService, person: Person) -> None:
+    token = offline_service.token(person.id)
+    async with open_socket(offline_service, person.space_id, token) as opened:
+        assert opened.response is not None
+        assert token not in str(opened.response.headers)
+
+
+async def test_an_expired_token_closes_unless_renewed(
+    offline_service: LiveService, script: ScriptedMentor, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = {"ahead": 0.0}
+    real = socket.time.time
+    monkeypatch.setattr(socket.time, "time", lambda: real() + now["ahead"])
+    async with open_socket(offline_service, person.space_id, offline_service.token(person.id)) as opened:
+        await opened.send(json.dumps({"type": "token", "token": offline_service.token(person.id, ttl=900)}))
+        await opened.send(json.dumps(input_of("What?")))
+        assert (await receive_run(opened))[-1]["type"] == "RUN_FINISHED"
+        now["ahead"] = 1000.0
+        await opened.send(json.dumps({"type": "token", "token": offline_service.token(person.id, ttl=700)}))
+        with pytest.raises(ConnectionClosed) as closed:
+            async with asyncio.timeout(10):
+                await opened.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4401
+
+
+async def test_access_taken_away_closes(
+    offline_service: LiveService,
+    database: Database,
+    make_person: MakePerson,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owner, viewer = await make_person(visibility="shared"), await make_person()
+    await join_space(database, owner.space_id, viewer.id, "viewer")
+    monkeypatch.setattr(sockets, "WATCH_SECONDS", 0.05)
+    async with open_socket(offline_service, owner.space_id, offline_service.token(viewer.id)) as opened:
+        async with database.transaction(owner.principal) as connection:
+            await connection.exec_driver_sql("delete from space_collaborators where user_id = %s", (viewer.id,))
+        with pytest.raises(ConnectionClosed) as closed:
+            async with asyncio.timeout(10):
+                await opened.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4403
+
+
+async def test_a_person_has_a_limited_number_of_sockets(
+    offline_service: LiveService, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "PER_USER", 1)
+    token = offline_service.token(person.id)
+    async with open_socket(offline_service, person.space_id, token):
+        with pytest.raises(InvalidStatus) as refused:
+            async with open_socket(offline_service, person.space_id, token):
+                pass
+        assert refused.value.response.status_code == 429
+    async with open_socket(offline_service, person.space_id, token):
+        pass
