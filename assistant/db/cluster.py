@@ -17,7 +17,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from assistant.db.cluster_config import HBA, PORT, SUPERUSER, owner_map, server_settings
+from assistant.db.cluster_config import HBA, PORT, SUPERUSER, SYNC_METHOD, owner_map, server_settings
 from assistant.db.cluster_files import SOCKET_NAME, choose_socket_dir, remove_socket_dir, write_anew
 from assistant.db.filelock import FileLock, wait_until
 from assistant.db.program import MAJOR, Programs, server_account
@@ -49,8 +49,7 @@ INITDB_OPTIONS = [
     # The parser of full-text search asks the system's locale what a letter is.
     f"--lc-ctype={'C.UTF-8' if sys.platform == 'linux' else 'en_US.UTF-8'}",
     "--no-instructions",
-    # Everything is on disk before the new directory gets its name: by one call where there is one.
-    *(["--sync-method=syncfs"] if sys.platform == "linux" else []),
+    f"--sync-method={SYNC_METHOD}",  # everything is on disk before the new directory gets its name
 ]
 
 

