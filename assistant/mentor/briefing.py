@@ -187,6 +187,7 @@ class ReadTurn:
     modules: list[ModuleState]
     today: str | None
     """As 2026-11-24."""
+    marker: str = ""
 
 
 _MODULE_LINE: Final = re.compile(
@@ -204,15 +205,17 @@ def read_turn(content: str | Sequence[Mapping[str, Any]]) -> ReadTurn | None:
     if question is None:
         return None
     state = found["state"].text if "state" in found else ""
+    passages = found.get("passages")
     now = _NOW_LINE.match(state)
     return ReadTurn(
         question=question.text,
         language=question.attributes.get("language"),
-        passages=_read_passages(found["passages"].text, question.marker)
-        if "count" in found["passages"].attributes
+        passages=_read_passages(passages.text, question.marker)
+        if passages and "count" in passages.attributes
         else None,
         modules=[ModuleState(UUID(id_), title, int(done)) for id_, done, title in _MODULE_LINE.findall(state)],
         today=now and now[1],
+        marker=question.marker,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, Literal
 
 import msgspec
@@ -54,11 +55,18 @@ class ToolSpec:
 
     @property
     def input_schema(self) -> dict[str, Any]:
-        """JSON Schema of the arguments, without references."""
-        _, definitions = msgspec.json.schema_components([self.arguments], ref_template="{name}")
-        schema = definitions[self.arguments.__name__]
-        return {key: value for key, value in schema.items() if key not in ("title", "description")}
+        """JSON Schema of the arguments, without references. Shared: not to be changed."""
+        return _schema(self.arguments)
 
+
+@cache
+def _schema(arguments: type[Arguments]) -> dict[str, Any]:
+    _, definitions = msgspec.json.schema_components([arguments], ref_template="{name}")
+    return {key: value for key, value in definitions[arguments.__name__].items() if key != "title"}
+
+
+MAX_COMPLAINT: Final = 300
+"""Characters of what is wrong with a call's arguments: it may repeat a value, of any length."""
 
 _SURROGATES_AND_NUL: Final = str.maketrans(dict.fromkeys([0, *range(0xD800, 0xE000)], ""))
 
@@ -81,6 +89,9 @@ def read_arguments(spec: ToolSpec, given: object) -> Arguments:
 
 
 def _complaint(spec: ToolSpec, what: str) -> str:
-    fields = msgspec.structs.fields(spec.arguments)
-    names = ", ".join(f"{each.name} (required)" if each.required else each.name for each in fields)
-    return f"{what} The arguments of {spec.name} are: {names}. Correct them and call it again."
+    required = spec.input_schema["required"]
+    names = ", ".join(
+        name + (" (required)" if name in required else f" ({', '.join(each['enum'])})" if "enum" in each else "")
+        for name, each in spec.input_schema["properties"].items()
+    )
+    return f"{what[:MAX_COMPLAINT]} The arguments of {spec.name} are: {names}. Correct them and call it again."

@@ -1,0 +1,121 @@
+"""The mentor without a model: it quotes what fits, does what is plainly asked, and says when it has nothing."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from assistant.knowledge.language import detect_language
+from assistant.llm.events import (
+    NO_USAGE,
+    Block,
+    Completed,
+    ModelEvent,
+    ModelRequest,
+    TextDelta,
+    ToolInputDelta,
+    ToolUseStarted,
+)
+from assistant.mentor.briefing import ReadTurn, ShownPassage, read_turn
+from assistant.mentor.offline.phrases import Phrases, phrases_in
+from assistant.mentor.offline.quoting import choose_quotes
+from assistant.mentor.offline.reports import report
+from assistant.mentor.offline.requests import Call, Say, read_request
+
+NAME: Final = "offline"
+
+
+class OfflineModel:
+    """Answers as a model does, over the same protocol, from nothing but what it is sent. The same request always gets
+    the same answer. It takes instructions from the question alone, so no document can make it act."""
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """See `Model.stream`; never fails."""
+        reply = _reply(request)
+        if isinstance(reply, str):
+            for piece in _WORDS.findall(reply):
+                yield TextDelta(piece)
+                await asyncio.sleep(0)  # others get their turn, and a reader who has left is noticed
+            yield Completed([{"type": "text", "text": reply}], "end_turn", NO_USAGE, NAME)
+            return
+        yield ToolUseStarted(reply["id"], reply["name"])
+        yield ToolInputDelta(reply["id"], msgspec.json.encode(reply["input"]).decode())
+        yield Completed([reply], "tool_use", NO_USAGE, NAME)
+
+
+_WORDS: Final = re.compile(r"\s*\S+|\s+")
+
+
+def _reply(request: ModelRequest) -> str | Block:
+    """A text, or a `tool_use` block."""
+    turn = next((turn for turn in map(_turn_of, reversed(request.messages)) if turn), None)
+    if turn is None:
+        return phrases_in("en").help
+    phrases = phrases_in(turn.language or detect_language(turn.question, "en"))
+    results = list(_results(request.messages))
+    if results:
+        return "\n\n".join(report(tool, content, is_error=bad, phrases=phrases) for tool, content, bad in results)
+    wish = read_request(turn, [tool["name"] for tool in request.tools])
+    if isinstance(wish, Call):
+        return {"type": "tool_use", "id": f"offline_{turn.marker}", "name": wish.tool, "input": wish.arguments}
+    return _say(wish, turn, phrases) if wish else _answer(turn, phrases)
+
+
+def _turn_of(message: dict[str, Any]) -> ReadTurn | None:
+    return read_turn(message["content"]) if message["role"] == "user" else None
+
+
+def _results(messages: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str, bool]]:
+    """Tool, content and failure of each result in the last message."""
+    if len(messages) < 2 or isinstance(messages[-1]["content"], str):
+        return
+    asked = messages[-2]["content"]
+    names = {block["id"]: block["name"] for block in asked if isinstance(block, dict) and block["type"] == "tool_use"}
+    for block in messages[-1]["content"]:
+        if block["type"] == "tool_result":
+            content = block.get("content") or ""
+            text = content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
+            yield names.get(block["tool_use_id"], ""), text, bool(block.get("is_error"))
+
+
+def _say(wish: Say, turn: ReadTurn, phrases: Phrases) -> str:
+    text: str = getattr(phrases, wish.phrase)
+    if wish.phrase != "which_module":
+        return text
+    titles = (re.sub(r"([\\`*_\[\]<>])", r"\\\1", module.title) for module in turn.modules)
+    return "\n".join([text, "", *(f"{number}. {title}" for number, title in enumerate(titles, 1))])
+
+
+def _answer(turn: ReadTurn, phrases: Phrases) -> str:
+    if turn.passages is None:
+        return phrases.unsearched
+    passages = [passage for passage in turn.passages if passage.text.strip()]
+    if not passages:
+        return phrases.nothing
+    chosen = choose_quotes(turn.question, passages)
+    lines = [phrases.found if chosen.direct else phrases.closest]
+    lines += [f"«{quote.text}» [{quote.number}]" for quote in chosen.quotes]
+    if chosen.more:
+        lines.append(f"{phrases.more} {_places(chosen.more)}")
+    return "\n\n".join(lines)
+
+
+def _places(passages: Sequence[ShownPassage]) -> str:
+    """Where these passages stand, each place once, with the numbers of its passages."""
+    marks: dict[str, str] = {}
+    for each in passages:
+        place = _place(each.title, each.heading)
+        marks[place] = f"{marks.get(place, '')}[{each.number}]"
+    return " · ".join(f"{place} {numbers}" for place, numbers in marks.items())
+
+
+def _place(title: str, heading: str | None) -> str:
+    """Where a passage stands, without repeating a title that is the first heading, too."""
+    path = heading if heading and heading.startswith(title) else " › ".join(filter(None, (title, heading)))
+    return re.sub(r"([\\`*_\[\]<>])", r"\\\1", path)

@@ -1,0 +1,207 @@
+"""What the offline mentor says in its own words, by language. All else that it says is quoted or was done."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """The sentences of one language. Values are put in by `str.format`, which never looks at them again."""
+
+    found: str
+    closest: str
+    more: str
+    nothing: str
+    unsearched: str
+
+    greeting: str
+    thanks: str
+    help: str
+
+    cannot: str
+    which_module: str
+    no_modules: str
+    what_title: str
+    what_percentage: str
+
+    task_created: str
+    goal_created: str
+    progress_set: str
+    tasks: str
+    tasks_until: str
+    tasks_more: str
+    no_tasks: str
+    no_tasks_until: str
+    not_done: str
+    forbidden: str
+    failed: str
+
+    due: str
+    overdue: str
+    priority: str
+    priorities: Mapping[str, str]
+    months: str
+
+    def date(self, day: date) -> str:
+        """As it is written in the language: with the month's name where it has one here, else in figures."""
+        if self.months:
+            return f"{day.day} {self.months.split()[day.month - 1]} {day.year}"
+        return f"{day:%d.%m.%Y}"
+
+
+PHRASES: Final = {
+    "en": Phrases(
+        found="This is what the documents say:",
+        closest="No passage answers this directly. This comes closest:",
+        more="More on this:",
+        nothing="I found nothing about this in the space's documents. Other words may find more, or add a"
+        " document about it.",
+        unsearched="The documents could not be searched just now, so I cannot say what they hold. Please ask again in a"
+        " moment.",
+        greeting="Hello! Ask me about the documents of this space, or say “help” to see what I can do.",
+        thanks="You are welcome.",
+        help="I answer from the documents of this space, in their own words and with the source. I also"
+        " understand plain requests, such as:\n\n- What is due?\n- List my tasks\n- Add a task: read chapter 2,"
+        " due Friday, high priority\n- Mark module 1 50 %\n\nThere is no language model behind me here, so I"
+        " quote and never make anything up.",
+        cannot="I cannot do that here. Nothing was changed.",
+        which_module="Which module do you mean? There are:",
+        no_modules="This space has no modules yet. Nothing was changed.",
+        what_title="What is it to be called? For example: add a task: read chapter 2, due Friday",
+        what_percentage="How far are you with it? For example: mark module 1 50 %",
+        task_created="The task “{title}” is added{details}.",
+        goal_created="The goal “{title}” is created{details}.",
+        progress_set="“{title}” is now at {percentage} %.",
+        tasks="Open tasks:",
+        tasks_until="Due by {date}:",
+        tasks_more="… and {count} more.",
+        no_tasks="There are no open tasks in this space.",
+        no_tasks_until="Nothing is due by {date}.",
+        not_done="That was not done: in this space such a change needs your approval first. Nothing was changed.",
+        forbidden="That was not done: you may not change this here.",
+        failed="That did not work: {message}",
+        due="due {date}",
+        overdue="overdue since {date}",
+        priority="{priority} priority",
+        priorities={"low": "low", "medium": "medium", "high": "high", "urgent": "urgent"},
+        months="January February March April May June July August September October November December",
+    ),
+    "de": Phrases(
+        found="Das steht dazu in den Dokumenten:",
+        closest="Keine Stelle beantwortet das unmittelbar. Am nächsten kommt:",
+        more="Mehr dazu:",
+        nothing="Dazu habe ich in den Dokumenten dieses Raums nichts gefunden. Vielleicht helfen andere Wörter,"
+        " oder ein Dokument darüber.",
+        unsearched="Die Dokumente ließen sich gerade nicht durchsuchen, daher kann ich nicht sagen, was darin"
+        " steht. Bitte frag gleich noch einmal.",
+        greeting="Hallo! Frag mich etwas zu den Dokumenten dieses Raums, oder sag „Hilfe“, um zu sehen, was ich kann.",
+        thanks="Gern geschehen.",
+        help="Ich antworte aus den Dokumenten dieses Raums, in ihren eigenen Worten und mit der Quelle. Außerdem"
+        " verstehe ich einfache Bitten wie:\n\n- Was ist fällig?\n- Zeig meine Aufgaben\n- Neue Aufgabe: Kapitel"
+        " 2 lesen, bis Freitag, Priorität hoch\n- Setze Modul 1 auf 50 %\n\nHier steht kein Sprachmodell hinter"
+        " mir, deshalb zitiere ich und erfinde nichts.",
+        cannot="Das kann ich hier nicht tun. Es wurde nichts geändert.",
+        which_module="Welches Modul meinst du? Es gibt:",
+        no_modules="Dieser Raum hat noch keine Module. Es wurde nichts geändert.",
+        what_title="Wie soll es heißen? Zum Beispiel: Neue Aufgabe: Kapitel 2 lesen, bis Freitag",
+        what_percentage="Wie weit bist du damit? Zum Beispiel: Setze Modul 1 auf 50 %",
+        task_created="Die Aufgabe „{title}“ ist angelegt{details}.",
+        goal_created="Das Ziel „{title}“ ist angelegt{details}.",
+        progress_set="„{title}“ steht jetzt bei {percentage} %.",
+        tasks="Offene Aufgaben:",
+        tasks_until="Fällig bis {date}:",
+        tasks_more="… und {count} weitere.",
+        no_tasks="In diesem Raum gibt es keine offenen Aufgaben.",
+        no_tasks_until="Bis {date} ist nichts fällig.",
+        not_done="Das wurde nicht getan: In diesem Raum braucht so eine Änderung zuerst deine Zustimmung. Es"
+        " wurde nichts geändert.",
+        forbidden="Das wurde nicht getan: Du darfst das hier nicht ändern.",
+        failed="Das hat nicht geklappt: {message}",
+        due="fällig am {date}",
+        overdue="überfällig seit {date}",
+        priority="Priorität {priority}",
+        priorities={"low": "niedrig", "medium": "mittel", "high": "hoch", "urgent": "dringend"},
+        months="",
+    ),
+    "es": Phrases(
+        found="Esto dicen los documentos:",
+        closest="Ningún pasaje lo responde directamente. Lo más cercano es:",
+        more="Más sobre esto:",
+        nothing="No he encontrado nada sobre esto en los documentos de este espacio. Prueba con otras palabras o"
+        " añade un documento sobre el tema.",
+        unsearched="Ahora mismo no se han podido consultar los documentos, así que no puedo decir qué contienen."
+        " Vuelve a preguntar en un momento.",
+        greeting="¡Hola! Pregúntame por los documentos de este espacio, o di «ayuda» para ver qué sé hacer.",
+        thanks="De nada.",
+        help="Respondo con los documentos de este espacio, con sus propias palabras y con la fuente. También"
+        " entiendo peticiones sencillas en inglés o alemán, como:\n\n- What is due?\n- List my tasks\n- Add a"
+        " task: read chapter 2, due Friday, high priority\n- Mark module 1 50 %\n\nAquí no hay un modelo de"
+        " lenguaje detrás de mí: cito y no invento nada.",
+        cannot="Eso no puedo hacerlo aquí. No se ha cambiado nada.",
+        which_module="¿A qué módulo te refieres? Hay:",
+        no_modules="Este espacio aún no tiene módulos. No se ha cambiado nada.",
+        what_title="¿Cómo se debe llamar? Por ejemplo: add a task: read chapter 2, due Friday",
+        what_percentage="¿Hasta dónde has llegado? Por ejemplo: mark module 1 50 %",
+        task_created="La tarea «{title}» está añadida{details}.",
+        goal_created="El objetivo «{title}» está creado{details}.",
+        progress_set="«{title}» está ahora al {percentage} %.",
+        tasks="Tareas abiertas:",
+        tasks_until="Para hacer hasta el {date}:",
+        tasks_more="… y {count} más.",
+        no_tasks="No hay tareas abiertas en este espacio.",
+        no_tasks_until="No hay nada que venza hasta el {date}.",
+        not_done="No se ha hecho: en este espacio un cambio así necesita antes tu aprobación. No se ha cambiado nada.",
+        forbidden="No se ha hecho: aquí no puedes cambiar esto.",
+        failed="No ha funcionado: {message}",
+        due="para el {date}",
+        overdue="vencida desde el {date}",
+        priority="prioridad {priority}",
+        priorities={"low": "baja", "medium": "media", "high": "alta", "urgent": "urgente"},
+        months="",
+    ),
+    "fr": Phrases(
+        found="Voici ce que disent les documents :",
+        closest="Aucun passage n'y répond directement. Le plus proche est :",
+        more="À lire aussi :",
+        nothing="Je n'ai rien trouvé à ce sujet dans les documents de cet espace. Essaie d'autres mots, ou ajoute un"
+        " document qui en parle.",
+        unsearched="Les documents n'ont pas pu être consultés à l'instant ; je ne peux donc pas dire ce qu'ils"
+        " contiennent. Repose la question dans un moment.",
+        greeting="Bonjour ! Pose-moi une question sur les documents de cet espace, ou dis « aide » pour voir ce que je"
+        " sais faire.",
+        thanks="Je t'en prie.",
+        help="Je réponds avec les documents de cet espace, dans leurs propres mots et avec la source. Je"
+        " comprends aussi des demandes simples en anglais ou en allemand, comme :\n\n- What is due?\n- List my"
+        " tasks\n- Add a task: read chapter 2, due Friday, high priority\n- Mark module 1 50 %\n\nIl n'y a pas de"
+        " modèle de langue derrière moi ici : je cite et je n'invente rien.",
+        cannot="Je ne peux pas faire cela ici. Rien n'a été changé.",
+        which_module="De quel module parles-tu ? Il y a :",
+        no_modules="Cet espace n'a pas encore de modules. Rien n'a été changé.",
+        what_title="Comment doit-elle s'appeler ? Par exemple : add a task: read chapter 2, due Friday",
+        what_percentage="Où en es-tu ? Par exemple : mark module 1 50 %",
+        task_created="La tâche « {title} » est ajoutée{details}.",
+        goal_created="L'objectif « {title} » est créé{details}.",
+        progress_set="« {title} » est maintenant à {percentage} %.",
+        tasks="Tâches ouvertes :",
+        tasks_until="À faire d'ici au {date} :",
+        tasks_more="… et {count} de plus.",
+        no_tasks="Il n'y a pas de tâche ouverte dans cet espace.",
+        no_tasks_until="Rien n'est à rendre d'ici au {date}.",
+        not_done="Cela n'a pas été fait : dans cet espace, un tel changement demande d'abord ton accord. Rien n'a été"
+        " changé.",
+        forbidden="Cela n'a pas été fait : tu ne peux pas changer cela ici.",
+        failed="Cela n'a pas marché : {message}",
+        due="pour le {date}",
+        overdue="en retard depuis le {date}",
+        priority="priorité {priority}",
+        priorities={"low": "basse", "medium": "moyenne", "high": "haute", "urgent": "urgente"},
+        months="",
+    ),
+}
+
+
+def phrases_in(language: str) -> Phrases:
+    """Those of the language, given as a code such as `de` or `de-AT`; English where there are none."""
+    return PHRASES.get(language.casefold().replace("_", "-").partition("-")[0], PHRASES["en"])

@@ -1,0 +1,89 @@
+"""What came of a tool call, told from its result and from nothing else."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import Any, Final
+
+import msgspec
+
+from assistant.mentor.offline.phrases import Phrases
+
+
+def report(tool: str, content: str, *, is_error: bool, phrases: Phrases) -> str:
+    """A result of `tool` for the learner. One that cannot be read is shown as it is, never taken for success."""
+    facts = _read(content)
+    match facts.get("status"):
+        case "done" if not is_error and tool in _REPORTS:
+            try:
+                return _REPORTS[tool](facts, phrases)
+            except (KeyError, TypeError, ValueError):
+                return content
+        case "not_done":
+            return phrases.not_done
+        case "failed" if facts.get("code") == "forbidden":
+            return phrases.forbidden
+        case "failed":
+            return phrases.failed.format(message=facts.get("message", ""))
+    return phrases.failed.format(message=content) if is_error or not facts else content
+
+
+def _read(content: str) -> Mapping[str, Any]:
+    try:
+        facts = msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _tasks(facts: Mapping[str, Any], phrases: Phrases) -> str:
+    until = phrases.date(date.fromisoformat(facts["due_before"])) if "due_before" in facts else ""
+    tasks = facts["tasks"]
+    if not tasks:
+        return phrases.no_tasks_until.format(date=until) if until else phrases.no_tasks
+    lines = [phrases.tasks_until.format(date=until) if until else phrases.tasks, ""]
+    lines += [f"- **{_escape(task['title'])}**{_details(task, phrases, ' — ')}" for task in tasks]
+    if facts["total"] > len(tasks):
+        lines.append(f"- {phrases.tasks_more.format(count=facts['total'] - len(tasks))}")
+    return "\n".join(lines)
+
+
+def _created_task(facts: Mapping[str, Any], phrases: Phrases) -> str:
+    task = facts["task"]
+    return phrases.task_created.format(title=_escape(task["title"]), details=_details(task, phrases, ", "))
+
+
+def _created_goal(facts: Mapping[str, Any], phrases: Phrases) -> str:
+    goal = facts["goal"]
+    return phrases.goal_created.format(title=_escape(goal["title"]), details=_details(goal, phrases, ", "))
+
+
+def _progress(facts: Mapping[str, Any], phrases: Phrases) -> str:
+    progress = facts["progress"]
+    return phrases.progress_set.format(title=_escape(progress["module"]), percentage=progress["completion_percentage"])
+
+
+def _details(task: Mapping[str, Any], phrases: Phrases, lead: str) -> str:
+    """Due date and priority, as far as there is something to say about them."""
+    shown = ", ".join(_facts_of(task, phrases))
+    return lead + shown if shown else ""
+
+
+def _facts_of(task: Mapping[str, Any], phrases: Phrases) -> Iterator[str]:
+    if task.get("due_date"):
+        day = phrases.date(date.fromisoformat(task["due_date"][:10]))
+        yield (phrases.overdue if task.get("overdue") else phrases.due).format(date=day)
+    if task.get("priority") in phrases.priorities and task["priority"] != "medium":
+        yield phrases.priority.format(priority=phrases.priorities[task["priority"]])
+
+
+def _escape(title: str) -> str:
+    """A title as text within Markdown."""
+    return "".join("\\" + sign if sign in "\\`*_[]<>" else sign for sign in title)
+
+
+_REPORTS: Final[Mapping[str, Callable[[Mapping[str, Any], Phrases], str]]] = {
+    "list_tasks": _tasks,
+    "create_task": _created_task,
+    "create_goal": _created_goal,
+    "update_module_progress": _progress,
+}
