@@ -50,18 +50,29 @@ from assistant.mentor.context import (
 )
 from assistant.mentor.delimiting import new_marker
 from assistant.mentor.events import MentorEvent, Message, Notice, ToolResult, ToolUseEnded, Turn, TurnRecord
-from assistant.mentor.policies import IDENTICAL_FAILURES, OUTPUT_TOKENS, ROUNDS, TOOL_CALLS, WRITES
+from assistant.mentor.policies import (
+    IDENTICAL_FAILURES,
+    OUTPUT_TOKENS,
+    PASSAGES,
+    PASSAGES_PER_DOCUMENT,
+    ROUNDS,
+    TOOL_CALLS,
+    WRITES,
+)
 from assistant.mentor.spoken import spoken
-from assistant.mentor.tools import ToolOutcome, is_write, offered, run_tool
+from assistant.mentor.tools import is_write, offered, run_tool
+from assistant.mentor.toolspec import ToolOutcome, outcome
 from assistant.spaces.mentor_config import MentorConfig
 
 log = structlog.get_logger(__name__)
 
 PROMPT: Final = "mentor"
 
-LIMIT_REACHED: Final = (
-    "not_done: this turn's limit is reached, no more tools will run in it. "
-    "Answer now with what you have, and say what is left to do."
+LIMIT_REACHED: Final = outcome(
+    "not_done",
+    code="limit_reached",
+    message="Nothing was done: this turn's limit is reached, and no more tools will run in it. "
+    "Answer now with what you have, and say what is left to do.",
 )
 
 
@@ -152,7 +163,12 @@ class Mentor:
         """Passages for the question; None where the documents cannot be searched: then nothing is guessed."""
         try:
             found = await self._retriever.retrieve(
-                turn.principal, turn.space_id, turn.question, history=spoken(history)
+                turn.principal,
+                turn.space_id,
+                turn.question,
+                history=spoken(history),
+                limit=PASSAGES,
+                per_document=PASSAGES_PER_DOCUMENT,
             )
         except AssistantError as error:
             log.warning("documents_not_searched", code=error.code)
@@ -193,9 +209,9 @@ class _Rounds:
             stopped = self._limits.reached is not None
             results: list[Block] = []
             for call in calls:
-                outcome = await self._call(call, tainted=is_tainted(messages))
-                results.append(_result_block(call, outcome))
-                yield ToolResult(call["id"], call["name"], outcome.content, outcome.data, outcome.is_error)
+                result = await self._call(call, tainted=is_tainted(messages))
+                results.append(_result_block(call, result))
+                yield ToolResult(call["id"], call["name"], result.content, result.data, result.is_error)
             await self._turn.conversation.append("user", results)
             messages.append({"role": "user", "content": results})
             if stopped:  # it was told, and asked for tools all the same
@@ -209,13 +225,13 @@ class _Rounds:
 
     async def _call(self, call: Block, *, tainted: bool) -> ToolOutcome:
         if not self._limits.admit(call):
-            return ToolOutcome(LIMIT_REACHED, {"status": "not_done"}, is_error=True)
+            return LIMIT_REACHED
         first = len(self.shown) + 1
-        outcome = await run_tool(call["name"], call["input"], self._context, tainted=tainted, first_passage=first)
-        self.shown += outcome.passages
-        if outcome.is_error:
+        result = await run_tool(call["name"], call["input"], self._context, tainted=tainted, first_passage=first)
+        self.shown += result.passages
+        if result.is_error:
             self._limits.note_failure(call)
-        return outcome
+        return result
 
 
 class _Reply:
@@ -290,6 +306,6 @@ def _notice(record: TurnRecord, name: str, value: dict[str, Any]) -> Notice:
     return notice
 
 
-def _result_block(call: Block, outcome: ToolOutcome) -> Block:
-    block: Block = {"type": "tool_result", "tool_use_id": call["id"], "content": outcome.content}
-    return block | {"is_error": True} if outcome.is_error else block
+def _result_block(call: Block, result: ToolOutcome) -> Block:
+    block: Block = {"type": "tool_result", "tool_use_id": call["id"], "content": result.content}
+    return block | {"is_error": True} if result.is_error else block
