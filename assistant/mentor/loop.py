@@ -208,8 +208,10 @@ class _Rounds:
                 break
             stopped = self._limits.reached is not None
             results: list[Block] = []
+            # The offline mentor takes requests from the question alone: no document can have put one there.
+            tainted = self._model.name != "offline" and is_tainted(messages)
             for call in calls:
-                result = await self._call(call, tainted=is_tainted(messages))
+                result = await self._call(call, tainted=tainted)
                 results.append(_result_block(call, result))
                 yield ToolResult(call["id"], call["name"], result.content, result.data, result.is_error)
             await self._turn.conversation.append("user", results)
