@@ -1,0 +1,347 @@
+"""The table of who may do what, cell by cell, in the real schema.
+
+✓ allowed · – refused · `·` does not apply · else the visibilities of the space in which it is allowed: V private,
+S shared, P public. Refused is SQLSTATE 42501 or 23503, or no row. The stranger is signed in and has nothing to do with
+the space; `pending` was invited and has not accepted.
+"""
+# ruff: noqa: E501 - a table reads by its rows
+
+from typing import Any, NamedTuple
+
+import psycopg
+
+from tests.rls.world import ACTORS, VISIBILITIES, World, acting, principal_of
+
+LETTERS = {"private": "V", "shared": "S", "public": "P"}
+
+REFUSALS = {"42501", "23503", "42809"}
+"""42809: a materialised view is no table that could be written to."""
+
+
+class Case(NamedTuple):
+    table: str
+    what: str
+    cells: str
+    sql: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.table}: {self.what}"
+
+
+def case(table: str, what: str, cells: str, sql: str) -> Case:
+    assert len(cells.split()) == len(ACTORS), what
+    return Case(table, what, cells, " ".join(sql.split()))
+
+
+NOBODY_BUT_SERVICE = "– – – – – – – ✓"
+NOBODY = "– – – – – – – –"
+SIGNED_IN = "· ✓ ✓ ✓ ✓ ✓ ✓ ·"
+NOT_EVEN_OWN = "· – – – – – – ·"
+READERS = "P P P SP SP SP ✓ ✓"
+EDITORS = "– – – – SP SP ✓ ✓"
+OWN_IN_REACH = "· P P SP SP SP ✓ ·"
+OWN_OF_MEMBERS = "· – – SP SP SP ✓ ·"
+
+PEOPLE = [
+    case("users", "select another's", NOBODY_BUT_SERVICE, "select from users where id = %(other)s"),
+    case("users", "select own", SIGNED_IN, "select from users where id = %(me)s"),
+    case("users", "insert another's", NOBODY_BUT_SERVICE, "insert into users (id, email) values (%(unborn)s, 'n@x.org')"),
+    case("users", "insert own", NOT_EVEN_OWN, "insert into users (id, email) values (%(me)s, 'n@x.org')"),
+    case("users", "update another's", NOBODY_BUT_SERVICE, "update users set full_name = 'N' where id = %(other)s"),
+    case("users", "update own name and picture", SIGNED_IN,
+         "update users set full_name = 'N', avatar_url = 'https://x.org/a' where id = %(me)s"),
+    case("users", "update own email", NOT_EVEN_OWN, "update users set email = 'n@x.org' where id = %(me)s"),
+    case("users", "update own id", NOT_EVEN_OWN, "update users set id = %(unborn)s where id = %(me)s"),
+    case("users", "delete another's", NOBODY_BUT_SERVICE, "delete from users where id = %(other)s"),
+    case("users", "delete own", NOT_EVEN_OWN, "delete from users where id = %(me)s"),
+    case("users", "see members' names", "– – – SP SP SP ✓ ·", "select from member_profiles(%(space)s)"),
+    *(
+        row
+        for table, values in (
+            ("subscriptions", "(user_id, tier, status, starts_at) values ({}, 'free', 'canceled', now())"),
+            ("usage_logs", "(user_id, resource_type, action) values ({}, 'chat', 'turn')"),
+        )
+        for row in (
+            case(table, "select another's", NOBODY_BUT_SERVICE, f"select from {table} where user_id = %(other)s"),
+            case(table, "select own", SIGNED_IN, f"select from {table} where user_id = %(me)s"),
+            case(table, "insert another's", NOBODY_BUT_SERVICE, f"insert into {table} {values.format('%(other)s')}"),
+            case(table, "insert own", NOT_EVEN_OWN, f"insert into {table} {values.format('%(me)s')}"),
+            case(table, "update another's", NOBODY_BUT_SERVICE,
+                 f"update {table} set created_at = created_at where user_id = %(other)s"),
+            case(table, "update own", NOT_EVEN_OWN, f"update {table} set created_at = created_at where user_id = %(me)s"),
+            case(table, "delete another's", NOBODY_BUT_SERVICE, f"delete from {table} where user_id = %(other)s"),
+            case(table, "delete own", NOT_EVEN_OWN, f"delete from {table} where user_id = %(me)s"),
+        )
+    ),
+    case("usage_logs", "name a partition", "– – – – – – – ·", "select count(*) from partitions.usage_logs_default"),
+    case("user_preferences", "select another's", NOBODY_BUT_SERVICE,
+         "select from user_preferences where user_id = %(other)s"),
+    case("user_preferences", "select own", SIGNED_IN, "select from user_preferences where user_id = %(me)s"),
+    case("user_preferences", "insert another's", NOBODY_BUT_SERVICE,
+         "insert into user_preferences (user_id) values (%(other)s) on conflict (user_id) do update set theme = 'dark'"),
+    case("user_preferences", "insert own", SIGNED_IN,
+         "insert into user_preferences (user_id) values (%(me)s) on conflict (user_id) do update set theme = 'dark'"),
+    case("user_preferences", "update another's", NOBODY_BUT_SERVICE,
+         "update user_preferences set theme = 'dark' where user_id = %(other)s"),
+    case("user_preferences", "update own", SIGNED_IN, "update user_preferences set theme = 'dark' where user_id = %(me)s"),
+    case("user_preferences", "give own away", NOT_EVEN_OWN,
+         "update user_preferences set user_id = %(unborn)s where user_id = %(me)s"),
+    case("user_preferences", "delete another's", NOBODY_BUT_SERVICE,
+         "delete from user_preferences where user_id = %(other)s"),
+    case("user_preferences", "delete own", SIGNED_IN, "delete from user_preferences where user_id = %(me)s"),
+]  # fmt: skip
+
+GOALS = [
+    case("goals", "select the space owner's", "– – – – – – · ✓", "select from goals where id = %(owners_goal)s"),
+    case("goals", "select own", SIGNED_IN, "select from goals where user_id = %(me)s"),
+    case("goals", "select another's", NOBODY_BUT_SERVICE, "select from goals where user_id = %(other)s"),
+    case("goals", "insert another's", NOBODY_BUT_SERVICE, "insert into goals (user_id, title) values (%(other)s, 'New')"),
+    case("goals", "insert own", SIGNED_IN, "insert into goals (user_id, title) values (%(me)s, 'New')"),
+    case("goals", "update another's", NOBODY_BUT_SERVICE, "update goals set title = 'New' where id = %(others_goal)s"),
+    case("goals", "update own", SIGNED_IN, "update goals set title = 'New' where id = %(my_goal)s"),
+    case("goals", "give own away", NOT_EVEN_OWN, "update goals set user_id = %(other)s where id = %(my_goal)s"),
+    case("goals", "delete another's", NOBODY_BUT_SERVICE, "delete from goals where id = %(others_goal)s"),
+    case("goals", "delete own", SIGNED_IN, "delete from goals where id = %(my_goal)s"),
+]  # fmt: skip
+
+SPACES = [
+    case("spaces", "select", READERS, "select from spaces where id = %(space)s"),
+    case("spaces", "insert for another", NOBODY_BUT_SERVICE,
+         "insert into spaces (goal_id, user_id, title) values (%(others_goal)s, %(other)s, 'New')"),
+    case("spaces", "insert for own goal", SIGNED_IN,
+         "insert into spaces (goal_id, user_id, title) values (%(my_goal)s, %(me)s, 'New')"),
+    case("spaces", "insert under another's goal", NOT_EVEN_OWN,
+         "insert into spaces (goal_id, user_id, title) values (%(others_goal)s, %(me)s, 'New')"),
+    case("spaces", "update title and mentor", "– – – – – SP ✓ ✓",
+         "update spaces set title = 'New', description = 'd', theme = 't', ai_mentor_config = '{}' where id = %(space)s"),
+    case("spaces", "update visibility", "– – – – – – ✓ ✓",
+         "update spaces set visibility = case visibility when 'public' then 'shared' else 'public' end "
+         "where id = %(space)s"),
+    case("spaces", "update owner", NOBODY_BUT_SERVICE,
+         "update spaces set user_id = %(other)s, goal_id = %(others_goal)s where id = %(space)s"),
+    case("spaces", "delete", "– – – – – – ✓ ✓", "delete from spaces where id = %(space)s"),
+]  # fmt: skip
+
+CONTENT = [
+    *(
+        row
+        for table, row_id, columns, values in (
+            ("modules", "module", "(space_id, title, content_type)", "(%(space)s, 'New', 'text')"),
+            ("tasks", "task", "(space_id, title)", "(%(space)s, 'New')"),
+            ("documents", "document", "(space_id, title, content)", "(%(space)s, 'New', 'Text.')"),
+        )
+        for row in (
+            case(table, "select", READERS, f"select from {table} where id = %({row_id})s"),
+            case(table, "insert", EDITORS, f"insert into {table} {columns} values {values} returning id"),
+            case(table, "update", EDITORS, f"update {table} set title = 'New' where id = %({row_id})s returning id"),
+            case(table, "move to another space", "– – – – – – – ·",
+                 f"update {table} set space_id = %(elsewhere)s where id = %({row_id})s"),
+            case(table, "delete", EDITORS, f"delete from {table} where id = %({row_id})s"),
+        )
+    ),
+    case("tasks", "insert with a module of another space", NOBODY,
+         "insert into tasks (space_id, module_id, title) values (%(space)s, %(module_elsewhere)s, 'New')"),
+    case("tasks", "update to a module of another space", NOBODY,
+         "update tasks set module_id = %(module_elsewhere)s where id = %(task)s"),
+    case("document_embeddings", "select", READERS, "select from document_embeddings where id = %(chunk)s"),
+    case("document_embeddings", "insert", NOBODY_BUT_SERVICE,
+         "insert into document_embeddings (document_id, chunk_index, chunk_text, embedding) "
+         "values (%(document)s, 1, 'Text.', array_fill(1, array[1536])::vector)"),
+    case("document_embeddings", "update", NOBODY_BUT_SERVICE,
+         "update document_embeddings set chunk_text = 'New' where id = %(chunk)s"),
+    case("document_embeddings", "delete", NOBODY_BUT_SERVICE, "delete from document_embeddings where id = %(chunk)s"),
+]  # fmt: skip
+
+CHATS = [
+    case("chat_messages", "select another's", NOBODY_BUT_SERVICE,
+         "select from chat_messages where id = %(others_message)s"),
+    case("chat_messages", "select own", OWN_IN_REACH, "select from chat_messages where id = %(my_message)s"),
+    case("chat_messages", "name a partition", "– – – – – – – ·", "select count(*) from partitions.chat_messages_default"),
+    case("chat_messages", "insert for another", NOBODY_BUT_SERVICE,
+         "insert into chat_messages (space_id, user_id, message) values (%(space)s, %(other)s, 'Hi')"),
+    case("chat_messages", "insert own", OWN_OF_MEMBERS,
+         "insert into chat_messages (space_id, user_id, message) values (%(space)s, %(me)s, 'Hi')"),
+    case("chat_messages", "insert as the mentor", NOT_EVEN_OWN,
+         "insert into chat_messages (space_id, user_id, is_from_user, message) values (%(space)s, %(me)s, false, 'Hi')"),
+    case("chat_messages", "update another's", NOBODY_BUT_SERVICE,
+         "update chat_messages set message = 'New' where id = %(others_message)s"),
+    case("chat_messages", "update own", NOT_EVEN_OWN,
+         "update chat_messages set message = 'New' where id = %(my_message)s"),
+    case("chat_messages", "delete another's", NOBODY_BUT_SERVICE,
+         "delete from chat_messages where id = %(others_message)s"),
+    case("chat_messages", "delete own", OWN_IN_REACH, "delete from chat_messages where id = %(my_message)s"),
+]  # fmt: skip
+
+POSTS = [
+    case("blog_posts", "select published", "✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓", "select from blog_posts where id = %(others_published)s"),
+    case("blog_posts", "select another's draft", NOBODY_BUT_SERVICE, "select from blog_posts where id = %(others_draft)s"),
+    case("blog_posts", "select another's future post", NOBODY_BUT_SERVICE,
+         "select from blog_posts where id = %(others_future)s"),
+    case("blog_posts", "select own draft", SIGNED_IN, "select from blog_posts where id = %(my_draft)s"),
+    case("blog_posts", "insert for another", NOBODY_BUT_SERVICE,
+         "insert into blog_posts (author_id, title, slug, content) values (%(other)s, 'New', %(slug)s, '…')"),
+    case("blog_posts", "insert own", SIGNED_IN,
+         "insert into blog_posts (author_id, title, slug, content) values (%(me)s, 'New', %(slug)s, '…')"),
+    case("blog_posts", "update another's", NOBODY_BUT_SERVICE,
+         "update blog_posts set title = 'New' where id = %(others_published)s"),
+    case("blog_posts", "update an orphan", NOBODY_BUT_SERVICE, "update blog_posts set title = 'New' where id = %(orphan)s"),
+    case("blog_posts", "update own", SIGNED_IN, "update blog_posts set title = 'New' where id = %(my_draft)s"),
+    case("blog_posts", "give own away", NOT_EVEN_OWN, "update blog_posts set author_id = %(other)s where id = %(my_draft)s"),
+    case("blog_posts", "delete another's", NOBODY_BUT_SERVICE, "delete from blog_posts where id = %(others_published)s"),
+    case("blog_posts", "delete an orphan", NOBODY_BUT_SERVICE, "delete from blog_posts where id = %(orphan)s"),
+    case("blog_posts", "delete own", SIGNED_IN, "delete from blog_posts where id = %(my_draft)s"),
+]  # fmt: skip
+
+PROGRESS = [
+    case("module_progress", "select another's", NOBODY_BUT_SERVICE,
+         "select from module_progress where module_id = %(module)s and user_id = %(other)s"),
+    case("module_progress", "select own", SIGNED_IN,
+         "select from module_progress where module_id = %(module)s and user_id = %(me)s"),
+    case("module_progress", "insert another's", NOBODY_BUT_SERVICE,
+         "insert into module_progress (module_id, user_id) values (%(module2)s, %(other)s)"),
+    case("module_progress", "insert own", OWN_IN_REACH,
+         "insert into module_progress (module_id, user_id) values (%(module2)s, %(me)s)"),
+    case("module_progress", "update another's", NOBODY_BUT_SERVICE,
+         "update module_progress set completion_percentage = 20 where module_id = %(module)s and user_id = %(other)s"),
+    case("module_progress", "update own", OWN_IN_REACH,
+         "update module_progress set completion_percentage = 20 where module_id = %(module)s and user_id = %(me)s"),
+    case("module_progress", "delete another's", NOBODY_BUT_SERVICE,
+         "delete from module_progress where module_id = %(module)s and user_id = %(other)s"),
+    case("module_progress", "delete own", SIGNED_IN,
+         "delete from module_progress where module_id = %(module)s and user_id = %(me)s"),
+]  # fmt: skip
+
+INVITE = "insert into space_collaborators (space_id, user_id, role) values (%(space)s, {}, {})"
+MEMBERSHIP = [
+    case("space_collaborators", "select another's", "– – – SP SP SP ✓ ✓",
+         "select from space_collaborators where space_id = %(space)s and user_id = %(viewer2)s"),
+    case("space_collaborators", "select own", "· · ✓ ✓ ✓ ✓ · ·",
+         "select from space_collaborators where space_id = %(space)s and user_id = %(me)s"),
+    case("space_collaborators", "invite as viewer", "– – – – – SP ✓ ✓", INVITE.format("%(newcomer)s", "'viewer'")),
+    case("space_collaborators", "invite as admin", "– – – – – – ✓ ✓", INVITE.format("%(newcomer)s", "'admin'")),
+    case("space_collaborators", "invite as accepted", "– – – – – – – ·",
+         "insert into space_collaborators (space_id, user_id, accepted_at) values (%(space)s, %(newcomer)s, now())"),
+    *(
+        case("space_collaborators", f"add oneself as {role}", "· – · · · · – ·", INVITE.format("%(me)s", f"'{role}'"))
+        for role in ("viewer", "editor", "admin")
+    ),
+    case("space_collaborators", "make a viewer editor", "– – – – – SP ✓ ✓",
+         "update space_collaborators set role = 'editor' where space_id = %(space)s and user_id = %(viewer2)s"),
+    case("space_collaborators", "make a viewer admin", "– – – – – – ✓ ✓",
+         "update space_collaborators set role = 'admin' where space_id = %(space)s and user_id = %(viewer2)s"),
+    case("space_collaborators", "make another admin viewer", "– – – – – – ✓ ✓",
+         "update space_collaborators set role = 'viewer' where space_id = %(space)s and user_id = %(admin2)s"),
+    case("space_collaborators", "raise oneself", "· · – – – · · ·",
+         "update space_collaborators set role = 'admin' where space_id = %(space)s and user_id = %(me)s"),
+    case("space_collaborators", "accept by hand", "· · – · · · · ·",
+         "update space_collaborators set accepted_at = now(), role = 'admin' "
+         "where space_id = %(space)s and user_id = %(me)s"),
+    case("space_collaborators", "remove a viewer", "– – – – – SP ✓ ✓",
+         "delete from space_collaborators where space_id = %(space)s and user_id = %(viewer2)s"),
+    case("space_collaborators", "remove another admin", "– – – – – – ✓ ✓",
+         "delete from space_collaborators where space_id = %(space)s and user_id = %(admin2)s"),
+    case("space_collaborators", "leave or decline", "· · ✓ ✓ ✓ ✓ · ·",
+         "delete from space_collaborators where space_id = %(space)s and user_id = %(me)s"),
+    case("space_collaborators", "accept", "– – ✓ – – – – ·",
+         "select from (select accept_invitation(%(space)s) as accepted) a where accepted"),
+]  # fmt: skip
+
+COMMENT = "insert into comments (user_id, resource_type, resource_id, content) values ({}, 'module', %(module)s, 'New')"
+COMMENTS = [
+    case("comments", "select", READERS, "select from comments where id = %(owners_comment)s"),
+    case("comments", "insert for another", NOBODY_BUT_SERVICE, COMMENT.format("%(other)s")),
+    case("comments", "insert own", OWN_OF_MEMBERS, COMMENT.format("%(me)s")),
+    case("comments", "answer a comment on something else", "· – – – – – – ·",
+         "insert into comments (user_id, resource_type, resource_id, content, parent_id) "
+         "values (%(me)s, 'task', %(task)s, 'New', %(owners_comment)s)"),
+    case("comments", "answer a comment on something else, as the service", "· · · · · · · –",
+         "insert into comments (user_id, resource_type, resource_id, content, parent_id) "
+         "values (%(other)s, 'task', %(task)s, 'New', %(owners_comment)s)"),
+    case("comments", "update another's", NOBODY_BUT_SERVICE,
+         "update comments set content = 'New' where id = %(others_comment)s"),
+    case("comments", "update own", OWN_OF_MEMBERS, "update comments set content = 'New' where id = %(my_comment)s"),
+    case("comments", "move own", NOT_EVEN_OWN, "update comments set resource_id = %(module2)s where id = %(my_comment)s"),
+    case("comments", "give own away", NOT_EVEN_OWN, "update comments set user_id = %(other)s where id = %(my_comment)s"),
+    case("comments", "delete another's", "– – – – – SP ✓ ✓", "delete from comments where id = %(others_comment)s"),
+    case("comments", "delete own", OWN_OF_MEMBERS, "delete from comments where id = %(my_comment)s"),
+]  # fmt: skip
+
+SUMMARIES = [
+    case("space_summaries", "through the function", "– – – SP SP SP ✓ ·",
+         "select from my_space_summaries() where space_id = %(space)s"),
+    case("space_summaries", "live, through the function", "– – – SP SP SP ✓ ·",
+         "select from assistant.space_summary(%(space)s)"),
+    case("space_summaries", "select directly", NOBODY_BUT_SERVICE,
+         "select from space_summaries where space_id = %(space)s"),
+    case("space_summaries", "insert directly", NOBODY, "insert into space_summaries (space_id) values (%(space)s)"),
+    case("space_summaries", "update directly", NOBODY, "update space_summaries set title = 'New'"),
+    case("space_summaries", "delete directly", NOBODY, "delete from space_summaries"),
+    case("space_summaries", "refresh", NOBODY_BUT_SERVICE, "select assistant.refresh_space_summaries()"),
+]  # fmt: skip
+
+CASES = [
+    *PEOPLE, *GOALS, *SPACES, *CONTENT, *CHATS, *POSTS, *PROGRESS, *MEMBERSHIP, *COMMENTS, *SUMMARIES,
+]  # fmt: skip
+
+
+def wrong_cells(wanted: Case, world: World, connections: dict[str, psycopg.Connection[Any]]) -> list[str]:
+    """Where the database does something else than the table says; nothing of it stays."""
+    wrong = []
+    for actor, cell in zip(ACTORS, wanted.cells.split(), strict=True):
+        if cell == "·":
+            continue
+        for visibility in VISIBILITIES:
+            expected = cell == "✓" or LETTERS[visibility] in cell
+            found = _may(connections[actor], world, actor, visibility, wanted.sql)
+            if found is not expected:
+                wrong.append(f"{actor} in a {visibility} space: {'allowed' if found else 'refused'}")
+    return wrong
+
+
+def _may(connection: psycopg.Connection[Any], world: World, actor: str, visibility: str, sql: str) -> bool:
+    try:
+        with acting(connection, principal_of(world, actor)) as cursor:
+            cursor.execute(sql, _parameters(world, actor, visibility))
+            return cursor.rowcount > 0
+    except psycopg.Error as error:
+        if error.sqlstate not in REFUSALS:
+            raise
+        return False
+
+
+def _parameters(world: World, actor: str, visibility: str) -> dict[str, object]:
+    """`me` is the actor; `other` is somebody else who has to do with nothing here, or the owner for them."""
+    me = {"stranger": "outsider", "anon": "outsider", "service": "outsider"}.get(actor, actor)
+    other = "owner" if me == "outsider" and actor != "anon" else "outsider"
+    place, elsewhere = world.places[visibility], world.places["shared" if visibility == "public" else "public"]
+    return {
+        "me": world.people[me],
+        "other": world.people[other],
+        "newcomer": world.people["newcomer"],
+        "viewer2": world.people["viewer2"],
+        "admin2": world.people["admin2"],
+        "unborn": world.unborn,
+        "owners_goal": world.goals["owner"],
+        "my_goal": world.goals[me],
+        "others_goal": world.goals[other],
+        "space": place.id,
+        "elsewhere": elsewhere.id,
+        "module": place.modules[0],
+        "module2": place.modules[1],
+        "module_elsewhere": elsewhere.modules[0],
+        "task": place.task,
+        "document": place.document,
+        "chunk": place.chunk,
+        "owners_comment": place.comments["owner"],
+        "my_comment": place.comments[me],
+        "others_comment": place.comments[other],
+        "my_message": place.messages[me],
+        "others_message": place.messages[other],
+        "others_published": world.posts[f"published:{other}"],
+        "others_draft": world.posts[f"draft:{other}"],
+        "others_future": world.posts[f"future:{other}"],
+        "my_draft": world.posts[f"draft:{me}"],
+        "orphan": world.posts["orphan"],
+        "slug": f"new-{actor}-{visibility}",
+    }
