@@ -247,8 +247,9 @@ class Cluster:
         """One line, with the most telling line of `output`."""
         if _is_disk_full(output):
             return no_space(self._home, NEW_MB)
-        telling = re.findall(r"(?:FATAL|PANIC|error): +(.+)", output) or output.splitlines()
-        reason = next((line.strip(" .") for line in reversed(telling) if line.strip()), "its log says no more")
+        complaints = re.findall(r"(?:FATAL|PANIC|error): +(.+)", output)
+        telling = [line for line in complaints if not any(phrase in line for phrase in PASSING)] or output.splitlines()
+        reason = telling[-1].strip(" .") if telling else "it says no more"
         return ConfigurationError(f"The embedded database in {self._home} {what}: {reason}.")
 
 
