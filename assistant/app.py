@@ -31,6 +31,8 @@ from assistant.goals.routes import GoalController
 from assistant.health import HealthController, Readiness
 from assistant.http import DEFAULT_BODY_BYTES, render_problem, secure_headers
 from assistant.identity import Authentication, Authenticator, TokenIssuer, provide_principal
+from assistant.page.demo import DemoSession
+from assistant.page.routes import page_routes
 from assistant.pagination import provide_paginator
 from assistant.settings import Settings
 from assistant.spaces.routes import ModuleController, SpaceController, TaskController
@@ -42,8 +44,11 @@ GRACE_SECONDS: Final = 15.0
 """At the end: for answers whose listeners the server has sent away by then. With its own 12 s it makes less than 30."""
 
 
-def create_app(settings: Settings) -> Litestar:
-    """A service on `settings`. Nothing is opened before its lifespan begins, and nothing is left open after it."""
+def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litestar:
+    """A service on `settings`. Nothing is opened before its lifespan begins, and nothing is left open after it.
+
+    With `demo`, a browser on this machine is let in without a password.
+    """
     metrics = Metrics()
 
     @asynccontextmanager
@@ -80,7 +85,13 @@ def create_app(settings: Settings) -> Litestar:
         },
     )
     return Litestar(
-        route_handlers=[HealthController, AuthController, agent_socket, api],
+        route_handlers=[
+            HealthController,
+            AuthController,
+            agent_socket,
+            api,
+            *page_routes(local_accounts=settings.jwks_url is None, demo=demo),
+        ],
         dependencies={
             "authenticator": Provide(provide_authenticator, sync_to_thread=False),
             "chat": Provide(provide_chat, sync_to_thread=False),
