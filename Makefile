@@ -32,7 +32,7 @@ demo: setup  ## ask the mentor one question in the terminal, then serve a page t
 serve: setup  ## the service on http://127.0.0.1:8000 (SERVE="--port 9000": another port)
 	@exec $(BIN)/goalspace serve $(SERVE)
 
-test: setup $(DEVELOPMENT) $(NODE) $(LOCAL_MODEL) chromium  ## everything that the tests need, then all tests (TESTS=tests/chat: only some)
+test: chromium setup $(DEVELOPMENT) $(NODE) $(LOCAL_MODEL)  ## everything that the tests need, then all tests (TESTS=tests/chat: only some)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(TESTS)
 
 check: setup $(DEVELOPMENT)  ## format, lint, types, import directions, Dockerfile, and what is in the tree
