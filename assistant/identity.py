@@ -107,7 +107,11 @@ class TokenVerifier:
     async def _claims(self, token: str) -> dict[str, Any]:
         if len(token) > MAX_TOKEN_BYTES or not token.isascii() or token.count(".") != 2:
             raise ValueError("no token of ours")
-        header, payload = (_object(part) for part in token.split(".")[:2])
+        header, payload, signature = token.split(".")
+        _bytes(signature)
+        return await self._check(token, _object(header), _object(payload))
+
+    async def _check(self, token: str, header: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any]:
         _check_header(header)
         key = await self._keys.find(header["alg"], header.get("kid"))
         if key is None:
@@ -126,13 +130,18 @@ class TokenVerifier:
 
 def _object(segment: str) -> dict[str, Any]:
     """A segment's JSON object; a name that is there twice could mean one thing to us and another to the issuer."""
-    raw = base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
-    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != segment:
-        raise binascii.Error("not the one spelling of these bytes")
-    value = json.loads(raw, object_pairs_hook=_unique, parse_constant=_no_constant)
+    value = json.loads(_bytes(segment), object_pairs_hook=_unique, parse_constant=_no_constant)
     if not isinstance(value, dict):
         raise TypeError("no object")
     return value
+
+
+def _bytes(segment: str) -> bytes:
+    """A token has one spelling, so that one that was revoked or logged is known again."""
+    raw = base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
+    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != segment:
+        raise binascii.Error("not the one spelling of these bytes")
+    return raw
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+from collections.abc import Callable
 from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
@@ -31,9 +32,10 @@ class _Document(msgspec.Struct):
 class KeySet:
     """Keys by id. Raises ConfigurationError where the address is not https (http only for this machine)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], float] = monotonic) -> None:
         _check_address(url)
         self._url = url
+        self._clock = clock
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at: float | None = None
         self._asked_at: float | None = None
@@ -50,19 +52,19 @@ class KeySet:
         return self._keys.get(kid)
 
     def _should_ask(self, kid: str) -> bool:
-        now = monotonic()
+        now = self._clock()
         stale = self._fetched_at is None or now - self._fetched_at > FRESH_SECONDS
         return (stale or kid not in self._keys) and (self._asked_at is None or now - self._asked_at > UNKNOWN_SECONDS)
 
     async def _refresh(self) -> None:
         """The last good set stays where the provider does not answer with another."""
-        self._asked_at = monotonic()
+        self._asked_at = self._clock()
         try:
             self._keys = await _fetch(self._url)
         except Exception as exc:  # the provider may fail in any way; we go on with what we have
             log.warning("jwks_unreachable", error=type(exc).__name__)
             return
-        self._fetched_at = monotonic()
+        self._fetched_at = self._clock()
 
 
 async def _fetch(url: str) -> dict[str, jwt.PyJWK]:
