@@ -19,7 +19,12 @@ class Settings(BaseSettings):
     """Read once at the edge; below it functions receive values, not the environment."""
 
     model_config = SettingsConfigDict(
-        env_prefix="GOALSPACE_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix="GOALSPACE_",
+        env_file=".env",
+        env_ignore_empty=True,  # `ANTHROPIC_API_KEY=` in a file of variables means that there is none
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     data_dir: Path = Field(default=Path(".goalspace"))
@@ -70,6 +75,7 @@ class Settings(BaseSettings):
             if (
                 parts.scheme not in ("http", "https")
                 or not parts.hostname
+                or "*" in origin
                 or origin != f"{parts.scheme}://{parts.netloc}"
             ):
                 raise ValueError(f"{origin!r} is not an exact origin such as https://app.example.org")
