@@ -81,7 +81,7 @@ def _claim(text: str, start: int, end: int) -> str:
     begin = 0
     for boundary in _BOUNDARY.finditer(body):
         begin = boundary.end()
-    return body[begin:].strip()
+    return body[begin:].strip(" \t\n,;")
 
 
 def unknown_marks(text: str, shown: int) -> list[Mark]:
