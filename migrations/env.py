@@ -15,6 +15,19 @@ def include_object(item: object, name: str | None, kind: str, reflected: bool, c
     return not (kind == "table" and (schema not in (None, "public", "assistant") or name == "spatial_ref_sys"))
 
 
+LENT_SCHEMAS = ("public", "private", "assistant")
+"""Who is no superuser can give a function only to a role that may create one there. The definer role may, while
+revisions run; afterwards it has no more than its functions need."""
+
+
+def lend(connection: Connection, *, take_back: bool) -> None:
+    for schema in LENT_SCHEMAS:
+        if connection.scalar(text(f"select to_regnamespace('{schema}')")) is not None:
+            verb = "revoke create on schema {} from" if take_back else "grant create on schema {} to"
+            connection.execute(text(f"{verb.format(schema)} goalspace_definer"))
+    connection.commit()
+
+
 def run(connection: Connection) -> None:
     connection.execute(text(f"create schema if not exists {VERSION_SCHEMA}"))
     connection.execute(text("select pg_advisory_lock(hashtext(:lock))"), {"lock": MAINTENANCE_LOCK})
@@ -30,8 +43,10 @@ def run(connection: Connection) -> None:
         include_object=include_object,
         autogenerate_plugins=["alembic.autogenerate.*", "~alembic.autogenerate.comments"],  # revisions hold comments
     )
+    lend(connection, take_back=False)
     with context.begin_transaction():
         context.run_migrations()
+    lend(connection, take_back=True)
 
 
 engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)

@@ -117,10 +117,19 @@ def connect(url: str) -> psycopg.Connection[object]:
 def _check_server(connection: psycopg.Connection[object]) -> None:
     if connection.info.server_version < 150000:
         raise ConfigurationError("PostgreSQL 15 or newer is needed.")
-    row = connection.execute("select default_version from pg_available_extensions where name = 'vector'").fetchone()
+    row = connection.execute(
+        "select a.default_version, a.installed_version is not null or v.trusted or r.rolsuper"
+        " from pg_available_extensions a join pg_available_extension_versions v"
+        " on v.name = a.name and v.version = a.default_version"
+        " join pg_roles r on r.rolname = current_user where a.name = 'vector'"
+    ).fetchone()
     if row is None:
         raise ConfigurationError("The database server lacks the extension pgvector (0.8 or newer).")
-    version = str(row[0])  # type: ignore[index]
+    version, is_to_be_had = str(row[0]), row[1]  # type: ignore[index]
+    if not is_to_be_had:
+        raise ConfigurationError(
+            "The database lacks the extension: a superuser must run 'create extension vector' once."
+        )
     if tuple(int(part) for part in version.split(".")[:2]) < (0, 8):
         raise ConfigurationError(f"pgvector 0.8 or newer is needed; the server has {version}.")
 

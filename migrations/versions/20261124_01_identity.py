@@ -65,7 +65,7 @@ create schema if not exists partitions;
 revoke all on schema private, assistant, partitions from public;
 grant usage on schema assistant to authenticated, service_role;
 grant usage on schema public to anon, authenticated, service_role;
-grant usage on schema public, private, assistant to goalspace_definer;
+grant usage, create on schema public, private, assistant to goalspace_definer; -- see env.py for how long
 grant usage on schema migrations to service_role;
 grant select on migrations.alembic_version to service_role;
 
