@@ -34,10 +34,10 @@ from assistant.identity import Authentication, Authenticator, TokenIssuer, provi
 from assistant.page.demo import DemoSession
 from assistant.page.routes import page_routes
 from assistant.pagination import provide_paginator
-from assistant.settings import Settings
+from assistant.settings import Settings, load_settings
 from assistant.spaces.routes import ModuleController, SpaceController, TaskController
 from assistant.state import Services, open_services
-from assistant.telemetry import Metrics, ObserveRequests
+from assistant.telemetry import Metrics, ObserveRequests, configure_logging
 from assistant.usage.routes import get_usage
 
 GRACE_SECONDS: Final = 15.0
@@ -114,6 +114,13 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             title="GoalSpace assistant", version=__version__, path="/schema", render_plugins=[JsonRenderPlugin()]
         ),
     )
+
+
+def create_app_from_environment() -> Litestar:
+    """For servers that start several processes, each of which reads the settings itself."""
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    return create_app(settings)
 
 
 def _cors(settings: Settings) -> CORSConfig | None:

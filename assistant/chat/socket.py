@@ -10,6 +10,7 @@ Close codes: 4401 token expired · 4403 access to the space lost · 4408 the cli
 import asyncio
 import time
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -79,12 +80,14 @@ async def agent_socket(
             gate.check_origin(socket.headers.get("origin"), socket.headers.get("host"))
             token = await _authenticate(socket, authenticator)
             await chat.check_space(learner(token.user_id), space_id)
-            revoked = admission.enter_context(gate.admit(token.user_id, space_id))
+            seat = admission.enter_context(gate.admit(token.user_id, space_id))
         except AssistantError as error:
             await _refuse(socket, error)
             return
         await socket.accept(subprotocols=PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
-        await _Session(socket, space_id, chat, authenticator, token, revoked).run()
+        session = _Session(socket, space_id, chat, authenticator, token)
+        seat.on_revoked = partial(session.close, 4403)
+        await session.run()
 
 
 async def _authenticate(socket: WebSocket[Any, Any, Any], authenticator: Authenticator) -> VerifiedToken:
@@ -119,7 +122,6 @@ class _Session:
         chat: ChatService,
         authenticator: Authenticator,
         token: VerifiedToken,
-        revoked: asyncio.Event,
     ) -> None:
         self._socket = socket
         self._space_id = space_id
@@ -127,19 +129,18 @@ class _Session:
         self._authenticator = authenticator
         self._token = token
         self._principal = learner(token.user_id)
-        self._revoked = revoked
-        self._stuck = asyncio.Event()
-        self._renewed = asyncio.Event()
+        self._closing: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._expiry = self._expire_in_time()
         self._followed: dict[UUID, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Until the client goes, or may no longer stay."""
-        reading, guarding = asyncio.create_task(self._read()), asyncio.create_task(self._guard())
+        reading = asyncio.create_task(self._read())
         try:
-            await asyncio.wait((reading, guarding), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((reading, self._closing), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            code = guarding.result() if guarding.done() else 1011
-            tasks = [reading, guarding, *self._followed.values()]
+            self._expiry.cancel()
+            tasks = [reading, *self._followed.values()]
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -148,24 +149,16 @@ class _Session:
                 log.error("socket_failed", exc_info=failure)
         if not isinstance(results[0], WebSocketDisconnect):
             with suppress(Exception):  # the client may be gone by now
-                await self._socket.close(code=code)
+                await self._socket.close(code=self._closing.result() if self._closing.done() else 1011)
 
-    async def _guard(self) -> int:
-        """The close code, once there is a reason to close."""
-        while True:
-            left = self._token.expires_at.timestamp() - time.time()
-            waits = {
-                asyncio.create_task(event.wait()): code
-                for event, code in ((self._revoked, 4403), (self._stuck, 4408), (self._renewed, 0))
-            }
-            done, pending = await asyncio.wait(waits, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED)
-            for task in pending:
-                task.cancel()
-            if not done:
-                return 4401
-            if code := max(waits[task] for task in done):
-                return code
-            self._renewed.clear()
+    def close(self, code: int) -> None:
+        """Close soon, with this code; the first one counts."""
+        if not self._closing.done():
+            self._closing.set_result(code)
+
+    def _expire_in_time(self) -> asyncio.TimerHandle:
+        left = self._token.expires_at.timestamp() - time.time()
+        return asyncio.get_running_loop().call_later(max(0.0, left), self.close, 4401)
 
     async def _read(self) -> None:
         allowance, since = float(BURST_FRAMES), time.monotonic()
@@ -211,7 +204,8 @@ class _Session:
         if verified.user_id != self._token.user_id:
             raise UnauthorizedError("The new token is somebody else's.")
         self._token = verified
-        self._renewed.set()
+        self._expiry.cancel()
+        self._expiry = self._expire_in_time()
 
     def _follow(self, run_id: UUID, after: int) -> None:
         if (earlier := self._followed.pop(run_id, None)) is not None:
@@ -239,7 +233,7 @@ class _Session:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._socket.send_data(event.decode(), mode="text")
         except TimeoutError:
-            self._stuck.set()
+            self.close(4408)
             raise asyncio.CancelledError from None
 
 

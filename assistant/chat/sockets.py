@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -26,6 +27,15 @@ WATCH_SECONDS: Final = 4.0
 """Access that was taken away closes a socket within five seconds."""
 
 
+@dataclass(slots=True, eq=False)
+class Seat:
+    """The place of one open socket."""
+
+    user_id: UUID
+    space_id: UUID
+    on_revoked: Callable[[], None] = lambda: None
+
+
 class SocketGate:
     """One per process."""
 
@@ -33,7 +43,7 @@ class SocketGate:
         self._database = database
         self._allowed_origins = frozenset(allowed_origins)
         self._per_user: Counter[UUID] = Counter()
-        self._watched: dict[asyncio.Event, tuple[UUID, UUID]] = {}
+        self._seats: set[Seat] = set()
 
     def check_origin(self, origin: str | None, host: str | None) -> None:
         """Browsers say where a page came from; other programs, which hold a token of their own, need not.
@@ -49,22 +59,22 @@ class SocketGate:
             raise ForbiddenError("Pages of this origin may not connect.", code="origin_not_allowed")
 
     @contextmanager
-    def admit(self, user_id: UUID, space_id: UUID) -> Iterator[asyncio.Event]:
-        """Count a socket while it is open. The event is set when its user may no longer see the space.
+    def admit(self, user_id: UUID, space_id: UUID) -> Iterator[Seat]:
+        """A seat while the socket is open; its `on_revoked` is called once its user may no longer see the space.
 
         Raises TooManyRequestsError, UnavailableError.
         """
         if self._per_user[user_id] >= PER_USER:
             raise TooManyRequestsError(f"At most {PER_USER} connections are open at a time.", retry_after=10)
-        if len(self._watched) >= PER_PROCESS:
+        if len(self._seats) >= PER_PROCESS:
             raise UnavailableError("The service has no room for another connection.")
-        revoked = asyncio.Event()
+        seat = Seat(user_id, space_id)
         self._per_user[user_id] += 1
-        self._watched[revoked] = (user_id, space_id)
+        self._seats.add(seat)
         try:
-            yield revoked
+            yield seat
         finally:
-            del self._watched[revoked]
+            self._seats.remove(seat)
             self._per_user[user_id] -= 1
             if not self._per_user[user_id]:
                 del self._per_user[user_id]
@@ -73,7 +83,7 @@ class SocketGate:
         """Look after all open sockets with one statement, for ever."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            if not self._watched:
+            if not self._seats:
                 continue
             try:
                 await self._revoke()
@@ -81,9 +91,9 @@ class SocketGate:
                 log.warning("access_not_checked", code=error.code)
 
     async def _revoke(self) -> None:
-        pairs = set(self._watched.values())
+        pairs = {(seat.user_id, seat.space_id) for seat in self._seats}
         async with self._database.service("resolve_user") as connection:
             lost = await repository.lost_access(connection, pairs)
-        for revoked, pair in self._watched.items():
-            if pair in lost:
-                revoked.set()
+        for seat in self._seats:
+            if (seat.user_id, seat.space_id) in lost:
+                seat.on_revoked()
