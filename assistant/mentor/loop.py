@@ -54,7 +54,6 @@ from assistant.mentor.policies import (
     IDENTICAL_FAILURES,
     OUTPUT_TOKENS,
     PASSAGES,
-    PASSAGES_PER_DOCUMENT,
     ROUNDS,
     TOOL_CALLS,
     WRITES,
@@ -168,7 +167,6 @@ class Mentor:
                 turn.question,
                 history=spoken(history),
                 limit=PASSAGES,
-                per_document=PASSAGES_PER_DOCUMENT,
             )
         except AssistantError as error:
             log.warning("documents_not_searched", code=error.code)

@@ -5,9 +5,6 @@ from typing import Final
 PASSAGES: Final = 8
 """Passages in front of the model: with more, answers get longer and slower, not better."""
 
-PASSAGES_PER_DOCUMENT: Final = 3
-"""So that one document, written to be found, cannot crowd out the others."""
-
 PASSAGE_CHARACTERS: Final = 4000
 """A passage is cut here: a table or listing that was kept whole may be many times the usual 180 words."""
 

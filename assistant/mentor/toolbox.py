@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from assistant.mentor.briefing import TITLE_CHARACTERS, write_passages
 from assistant.mentor.context import MentorContext, fit_passages
 from assistant.mentor.delimiting import clean_line
-from assistant.mentor.policies import LISTED, PASSAGES, PASSAGES_PER_DOCUMENT
+from assistant.mentor.policies import LISTED, PASSAGES
 from assistant.mentor.repository import next_tasks
 from assistant.mentor.toolspec import Arguments, ToolOutcome, ToolRefusal, ToolSpec, outcome
 from assistant.spaces.models import Module
@@ -54,7 +54,6 @@ async def search_documents(context: MentorContext, arguments: SearchDocuments, f
         context.space_id,
         arguments.query,
         limit=arguments.limit,
-        per_document=PASSAGES_PER_DOCUMENT,
     )
     passages = fit_passages(found)
     data: dict[str, Any] = {
