@@ -107,5 +107,7 @@ async def set_progress(
     statement = statement.on_conflict_do_update(
         index_elements=["module_id", "user_id"], set_={"completion_percentage": completion_percentage}
     )
+    # A row that the session has read before is the new one afterwards, too.
+    fresh = {"populate_existing": True}
     with as_known_error():
-        return (await session.scalars(statement.returning(ModuleProgress))).one()
+        return (await session.scalars(statement.returning(ModuleProgress), execution_options=fresh)).one()
