@@ -16,7 +16,7 @@ from public.tasks t
 where t.space_id = :space_id
   and t.status = any (:statuses)
   and (cast(:module_id as uuid) is null or t.module_id = :module_id)
-  and (cast(:due_before as timestamptz) is null or t.due_date < :due_before)
+  and (cast(:due_before as timestamptz) is null or t.due_date <= :due_before)
 order by t.due_date, t.created_at, t.id
 limit :limit
 """)

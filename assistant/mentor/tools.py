@@ -10,7 +10,7 @@ from assistant.mentor.toolbox import TOOLS
 from assistant.mentor.toolspec import ToolOutcome, ToolRefusal, ToolSpec, outcome, read_arguments
 from assistant.spaces.mentor_config import MentorConfig, ToolPolicy
 
-__all__ = ["ToolOutcome", "is_write", "offered", "policy", "run_tool"]
+__all__ = ["ToolOutcome", "available_tools", "is_write", "offered", "policy", "run_tool"]
 
 log = structlog.get_logger(__name__)
 
@@ -21,11 +21,16 @@ def offered(config: MentorConfig, *, can_write: bool) -> list[dict[str, Any]]:
     """The tools that a model is told of, in the Messages API's form, always in the same order."""
     return [
         {"name": spec.name, "description": spec.description, "input_schema": spec.input_schema}
-        for spec in _available(config, can_write=can_write)
+        for spec in _allowed(config, can_write=can_write)
     ]
 
 
-def _available(config: MentorConfig, *, can_write: bool) -> list[ToolSpec]:
+def available_tools(context: MentorContext) -> list[ToolSpec]:
+    """The same, for a turn."""
+    return _allowed(context.config, can_write=context.can_write)
+
+
+def _allowed(config: MentorConfig, *, can_write: bool) -> list[ToolSpec]:
     return [spec for spec in TOOLS if policy(spec, config) != "off" and (can_write or not spec.editors_only)]
 
 
@@ -55,7 +60,7 @@ async def run_tool(
 
     Passages that a search finds are numbered from `first_passage`.
     """
-    available = _available(context.config, can_write=context.can_write)
+    available = available_tools(context)
     spec = next((spec for spec in available if spec.name == name), None)
     if spec is None:
         names = ", ".join(spec.name for spec in available) or "none"
