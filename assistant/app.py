@@ -12,11 +12,8 @@ from litestar.config.cors import CORSConfig
 from litestar.connection import Request
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from assistant import __version__
 from assistant.accounts.routes import AuthController, MeController
 from assistant.accounts.service import AccountService
 from assistant.body import StrictRequest
@@ -31,6 +28,7 @@ from assistant.goals.routes import GoalController
 from assistant.health import HealthController, Readiness
 from assistant.http import DEFAULT_BODY_BYTES, render_problem, secure_headers
 from assistant.identity import Authentication, Authenticator, TokenIssuer, provide_principal
+from assistant.openapi import StrictInputs, describe_api
 from assistant.page.demo import DemoSession
 from assistant.page.routes import page_routes
 from assistant.pagination import provide_paginator
@@ -110,9 +108,8 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
         request_class=StrictRequest,
         request_max_body_size=DEFAULT_BODY_BYTES,
         logging_config=None,
-        openapi_config=OpenAPIConfig(
-            title="GoalSpace assistant", version=__version__, path="/schema", render_plugins=[JsonRenderPlugin()]
-        ),
+        openapi_config=describe_api(),
+        plugins=[StrictInputs()],
     )
 
 

@@ -120,7 +120,11 @@ _SENTENCES = [
         (r"Expected `datetime` with a timezone component", "This needs its offset from UTC, such as Z."),
         (r"Invalid RFC3339 encoded datetime", "This must be a moment such as 2026-11-24T18:00:00Z."),
         (r"Invalid UUID", "This must be a UUID."),
-        (r"Expected `([^`]+)`, got `([^`]+)`", r"This must be of the type \1, not \2."),
+        (r"Expected `str(?: \| null)?`, got `\w+`", "This must be a text."),
+        (r"Expected `int(?: \| null)?`, got `\w+`", "This must be a whole number."),
+        (r"Expected `bool`, got `\w+`", "This must be true or false."),
+        (r"Expected `object(?: \| null)?`, got `\w+`", "This must be an object."),
+        (r"Expected `array(?: \| null)?`, got `\w+`", "This must be a list."),
         (r"Invalid enum value .*", "This is not one of the values that are allowed."),
     )
 ]
