@@ -1,6 +1,6 @@
 """The mentor's tools as LangChain tools, for chains and agents of that library. Not imported by the server.
 
-Why the server's own loop does not go through them: docs/decisions/0005-tools-without-langchain-at-run-time.md.
+Why the server's own loop does not go through them: docs/decisions/0006-tools-without-langchain-at-run-time.md.
 """
 
 from typing import Any

@@ -18,11 +18,11 @@ def report(tool: str, content: str, *, is_error: bool, phrases: Phrases) -> str:
                 return _REPORTS[tool](facts, phrases)
             except (KeyError, TypeError, ValueError):
                 return content
-        case "not_done":
+        case "not_done" if facts.get("code") == "approval_required":
             return phrases.not_done
         case "failed" if facts.get("code") == "forbidden":
             return phrases.forbidden
-        case "failed":
+        case "not_done" | "failed":
             return phrases.failed.format(message=facts.get("message", ""))
     return phrases.failed.format(message=content) if is_error or not facts else content
 
