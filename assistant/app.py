@@ -38,8 +38,8 @@ from assistant.state import Services, open_services
 from assistant.telemetry import Metrics, ObserveRequests, configure_logging
 from assistant.usage.routes import get_usage
 
-GRACE_SECONDS: Final = 15.0
-"""At the end: for answers whose listeners the server has sent away by then. With its own 12 s it makes less than 30."""
+GRACE_SECONDS: Final = 10.0
+"""At the end: for answers whose listeners the server has sent away by then. With its own 15 s it makes less than 30."""
 
 
 def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litestar:
@@ -58,7 +58,6 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             try:
                 yield
             finally:
-                services.readiness.draining = True
                 watch.cancel()
                 await services.runs.close(GRACE_SECONDS)
 
