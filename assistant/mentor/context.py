@@ -49,6 +49,7 @@ class MentorContext:
 
 # Everything in one statement: it is read before each answer, and nothing of it may be from another moment.
 _LEARNER_STATE: Final = sql("""
+with me as materialized (select auth.uid() as id)
 select
     statement_timestamp() as now,
     me.id as user_id,
@@ -85,7 +86,7 @@ select
     u.ai_model,
     u.language
 from public.spaces s
-cross join (select auth.uid() as id) me
+cross join me
 left join public.user_preferences u on u.user_id = me.id
 cross join lateral (
     select count(*) as open_task_count,

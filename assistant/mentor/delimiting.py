@@ -68,8 +68,10 @@ def _attributes(text: str) -> dict[str, str]:
 
 def clean(text: str, marker: str) -> str:
     """`text` as a person would see it, without the marker and without anything that changes the speaker."""
-    text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = _CONTROL_TOKEN.sub(lambda token: "‹" + token[0][1:], text)
+    if not (text.isascii() and text.isprintable()):  # most titles are, and need no search
+        text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    if "<" in text or "[" in text:
+        text = _CONTROL_TOKEN.sub(lambda token: "‹" + token[0][1:], text)
     return text.replace(marker, "•" * len(marker))
 
 

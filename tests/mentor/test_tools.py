@@ -32,7 +32,7 @@ WRITES = {spec.name for spec in TOOLS if spec.write}
 class Shelf(Retriever):
     """A retriever that has what a test put there."""
 
-    def __init__(self, passages: Sequence[Passage] = (), failure: Exception | None = None) -> None:
+    def __init__(self, passages: Sequence[Passage] = (), failure: BaseException | None = None) -> None:
         self._passages, self._failure = list(passages), failure
         self.asked: list[tuple[Principal, UUID, str, int]] = []
 
