@@ -3,18 +3,20 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
-import msgspec
 from psycopg.types.json import Jsonb
-from sqlalchemy import CursorResult
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from assistant.db.identity import Principal
+from assistant.db.session import Database
 from assistant.mentor.citations import Citation
 
 EventRow = tuple[UUID, int, bytes, int]
 """Run, number, event, epoch."""
+
+StepRow = tuple[UUID, int, str, bytes, int]
+"""Run, number, role, blocks as JSON, epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +72,9 @@ from assistant.begin_turn(%s, %s, %s, %s, %s, %s, %s, %s::json, %s, %s)
 """
 
 
-def _rows(result: CursorResult[Any]) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in result]
-
-
-def _row(result: CursorResult[Any]) -> tuple[Any, ...] | None:
-    """The only row, if there is one."""
-    row = result.one_or_none()
-    return None if row is None else tuple(row)
-
-
 async def begin_turn(
-    connection: AsyncConnection,
+    database: Database,
+    principal: Principal,
     *,
     space_id: UUID,
     thread_id: str,
@@ -96,8 +89,8 @@ async def begin_turn(
 ) -> BegunTurn:
     """Store question, key, run and first event as the caller, or nothing."""
     values = (space_id, thread_id, client_run_id, client_message_id, question, channel, provider)
-    result = await connection.exec_driver_sql(_BEGIN_TURN, (*values, first_event.decode(), process, lease))
-    return BegunTurn(*_rows(result)[0])
+    rows = await database.fetch(principal, _BEGIN_TURN, (*values, first_event.decode(), process, lease))
+    return BegunTurn(*rows[0])
 
 
 _FIND_RUN: Final = """
@@ -108,10 +101,10 @@ from assistant.runs r where r.user_id = (select auth.uid()) and r.client_run_id 
 """
 
 
-async def find_run(connection: AsyncConnection, client_run_id: str) -> Run | None:
+async def find_run(database: Database, principal: Principal, client_run_id: str) -> Run | None:
     """The caller's run of that name."""
-    row = _row(await connection.exec_driver_sql(_FIND_RUN, (client_run_id,)))
-    return None if row is None else Run(*row)
+    rows = await database.fetch(principal, _FIND_RUN, (client_run_id,))
+    return Run(*rows[0]) if rows else None
 
 
 _EVENTS_AFTER: Final = """
@@ -124,16 +117,18 @@ _RUN_HAS_ENDED: Final = (
 
 
 async def events_after(
-    connection: AsyncConnection, run_id: UUID, after: int, limit: int = 1000
+    database: Database, principal: Principal, run_id: UUID, after: int, limit: int = 1000
 ) -> tuple[list[bytes], bool]:
     """Stored events of the caller's run with a number above `after`, and whether there will be no more after them."""
     # Asked in this order: what ends between the two statements has its events in the next call.
-    ended = (await connection.exec_driver_sql(_RUN_HAS_ENDED, (run_id,))).scalar()
-    rows = (await connection.exec_driver_sql(_EVENTS_AFTER, (run_id, after, limit))).scalars().all()
-    return [row.encode() for row in rows], ended is not False and len(rows) < limit
+    states, rows = await database.fetch_each(
+        principal, (_RUN_HAS_ENDED, (run_id,)), (_EVENTS_AFTER, (run_id, after, limit))
+    )
+    ended = not states or bool(states[0][0])
+    return [text.encode() for (text,) in rows], ended and len(rows) < limit
 
 
-_STORE_EVENTS: Final = """
+_STORE: Final = """
 with incoming as materialized (
     select * from unnest(%s::uuid[], %s::int[], %s::text[], %s::int[]) as e (run_id, seq, event, epoch)
 ), stored as (
@@ -142,52 +137,49 @@ with incoming as materialized (
     from incoming e join assistant.runs r on r.id = e.run_id and r.epoch = e.epoch and r.status = 'running'
     on conflict do nothing
     returning run_id
+), steps as (
+    insert into assistant.run_steps (run_id, n, role, blocks)
+    select s.run_id, s.n, s.role, s.blocks::jsonb
+    from unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[]) as s (run_id, n, role, blocks, epoch)
+    join assistant.runs r on r.id = s.run_id and r.epoch = s.epoch and r.status = 'running'
+    on conflict do nothing
+    returning run_id
+), told as (
+    select pg_notify('goalspace_events', l.run_id::text) from assistant.run_listeners l
+    where l.run_id in (select run_id from stored) and l.process <> %s and l.until > now()
+    group by l.run_id
 )
 select set_config('synchronous_commit', 'off', true),
-       (select count(*) from stored),
-       array(select distinct l.run_id from assistant.run_listeners l
-             where l.run_id = any(%s::uuid[]) and l.process <> %s and l.until > now())
+       (select count(*) from stored) + (select count(*) from steps), (select count(*) from told)
 """
 
-_NOTIFY: Final = "select pg_notify('goalspace_events', %s)"
-
-_STILL_OURS: Final = """
+_NOT_OURS: Final = """
 select e.run_id from unnest(%s::uuid[], %s::int[]) as e (run_id, epoch)
 where not exists (select 1 from assistant.runs r where r.id = e.run_id and r.epoch = e.epoch and r.status = 'running')
 """
 
 
-async def store_events(connection: AsyncConnection, rows: Sequence[EventRow], process: UUID) -> frozenset[UUID]:
-    """Store numbered events of several runs at once, and wake the processes that listen to them.
+async def store(
+    database: Database, events: Sequence[EventRow], steps: Sequence[StepRow], process: UUID
+) -> frozenset[UUID]:
+    """Store numbered events and steps of several runs at once, and wake the processes that listen to them.
 
-    Storing the same rows twice does nothing, so an uncertain commit can be repeated. Returns the runs that this
-    process has lost: theirs were not stored.
+    Not waited for to reach the disk: it does with the next commit that is. Storing the same rows twice does nothing,
+    so an uncertain commit can be repeated. Returns the runs that this process has lost: theirs were not stored.
     """
-    runs, seqs, events, epochs = (list(column) for column in zip(*rows, strict=True))
-    texts = [event.decode() for event in events]
-    distinct = list(set(runs))
-    result = await connection.exec_driver_sql(_STORE_EVENTS, (runs, seqs, texts, epochs, distinct, process))
-    _, stored, listened = _rows(result)[0]
-    for run_id in listened:
-        await connection.exec_driver_sql(_NOTIFY, (str(run_id),))
-    if stored == len(rows):
+    runs, seqs, texts, epochs = _columns(events, 4)
+    of, numbers, roles, blocks, of_epochs = _columns(steps, 5)
+    encoded = [text.decode() for text in texts], [text.decode() for text in blocks]
+    values = (runs, seqs, encoded[0], epochs, of, numbers, roles, encoded[1], of_epochs, process)
+    ((_, stored, _),) = await database.fetch_as_service("run_log", _STORE, values)
+    if stored == len(events) + len(steps):
         return frozenset()
-    lost = await connection.exec_driver_sql(_STILL_OURS, (runs, epochs))
-    return frozenset(lost.scalars())
+    lost = await database.fetch_as_service("run_log", _NOT_OURS, (runs + of, epochs + of_epochs))
+    return frozenset(run_id for (run_id,) in lost)
 
 
-_APPEND_STEP: Final = """
-insert into assistant.run_steps (run_id, n, role, blocks)
-select r.id, %s, %s, %s from assistant.runs r where r.id = %s and r.epoch = %s and r.status = 'running'
-"""
-
-
-async def append_step(
-    connection: AsyncConnection, run_id: UUID, epoch: int, n: int, role: str, blocks: Sequence[Mapping[str, Any]]
-) -> bool:
-    """Store a step; False: the run is no longer this process's."""
-    result = await connection.exec_driver_sql(_APPEND_STEP, (n, role, Jsonb(list(blocks)), run_id, epoch))
-    return result.rowcount == 1
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
 _HISTORY: Final = """
@@ -201,107 +193,115 @@ select s.role, s.blocks from turns t join assistant.run_steps s on s.run_id = t.
 
 
 async def history(
-    connection: AsyncConnection, space_id: UUID, thread_id: str, but_run: UUID, turns: int
+    database: Database, principal: Principal, space_id: UUID, thread_id: str, but_run: UUID, turns: int
 ) -> list[dict[str, Any]]:
     """Steps of the caller's last `turns` turns of a thread, oldest first, as messages."""
-    result = await connection.exec_driver_sql(_HISTORY, (space_id, thread_id, but_run, turns))
-    return [{"role": role, "content": blocks} for role, blocks in _rows(result)]
+    rows = await database.fetch(principal, _HISTORY, (space_id, thread_id, but_run, turns))
+    return [{"role": role, "content": blocks} for role, blocks in rows]
 
 
+# Who the answer is for, and where, comes from the run: nothing of it is this statement's to choose.
 _END_RUN: Final = """
-update assistant.runs set status = %s, last_seq = %s, usage = %s, error = %s, finished_at = now()
-where id = %s and epoch = %s and status = 'running'
-returning user_id, space_id, thread_id, answer_id, client_run_id
+with run as (
+    update assistant.runs set status = %(status)s, last_seq = %(last_seq)s, usage = %(usage)s, error = %(error)s,
+                              finished_at = now()
+    where id = %(run)s and epoch = %(epoch)s and status = 'running'
+    returning id, user_id, space_id, thread_id, answer_id, client_run_id
+), events as (
+    insert into assistant.run_events (run_id, seq, event)
+    select run.id, e.seq, e.event::json from run, unnest(%(seqs)s::int[], %(events)s::text[]) as e (seq, event)
+), answer as (
+    insert into public.chat_messages (id, space_id, user_id, is_from_user, message, metadata, thread_id, run_id)
+    select answer_id, space_id, user_id, false, %(text)s,
+           jsonb_build_object('run_id', client_run_id) || %(metadata)s, thread_id, id
+    from run
+), unfinished as (
+    insert into assistant.run_steps (run_id, n, role, blocks)
+    select run.id, (select count(*) from assistant.run_steps s where s.run_id = %(run)s), 'assistant',
+           jsonb_build_array(jsonb_build_object('type', 'text', 'text', %(unfinished)s::text))
+    from run where %(unfinished)s::text <> ''
+       and exists (select 1 from assistant.run_steps s where s.run_id = %(run)s)
+), citations as (
+    insert into assistant.citations (message_id, index, run_id, user_id, chunk_id, document_id, title, heading, page,
+                                     quote, start_offset, end_offset)
+    select run.answer_id, c.index, run.id, run.user_id, c.chunk_id, c.document_id, c.title, c.heading, c.page,
+           c.quote, c.start_offset, c.end_offset
+    from run, unnest(%(cite_index)s::int[], %(cite_chunk)s::uuid[], %(cite_document)s::uuid[], %(cite_title)s::text[],
+                     %(cite_heading)s::text[], %(cite_page)s::int[], %(cite_quote)s::text[], %(cite_start)s::int[],
+                     %(cite_end)s::int[])
+        as c (index, chunk_id, document_id, title, heading, page, quote, start_offset, end_offset)
+), usage as (
+    insert into public.usage_logs (user_id, resource_type, resource_id, action, tokens_used, details)
+    select user_id, 'space', space_id, 'chat', %(tokens)s,
+           jsonb_build_object('run_id', client_run_id, 'models', %(usage)s::jsonb)
+    from run where jsonb_array_length(%(usage)s::jsonb) > 0
+), told as (
+    select pg_notify('goalspace_events', run.id::text) from run
+    where exists (select 1 from assistant.run_listeners l
+                  where l.run_id = run.id and l.process <> %(process)s and l.until > now())
+)
+select (select count(*) from run), (select count(*) from told)
 """
 
-_END_EVENTS: Final = """
-insert into assistant.run_events (run_id, seq, event)
-select %s, e.seq, e.event::json from unnest(%s::int[], %s::text[]) as e (seq, event)
-"""
 
-_STORE_ANSWER: Final = """
-insert into public.chat_messages (id, space_id, user_id, is_from_user, message, metadata, thread_id, run_id)
-values (%s, %s, %s, false, %s, %s, %s, %s)
-"""
-
-_STORE_UNFINISHED: Final = """
-insert into assistant.run_steps (run_id, n, role, blocks)
-select %(run)s, count(*), 'assistant', %(blocks)s from assistant.run_steps s where s.run_id = %(run)s
-having count(*) > 0
-"""
-
-_STORE_CITATIONS: Final = """
-insert into assistant.citations (message_id, index, run_id, user_id, chunk_id, document_id, title, heading, page,
-                                 quote, start_offset, end_offset)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-"""
-
-_STORE_USAGE: Final = """
-insert into public.usage_logs (user_id, resource_type, resource_id, action, tokens_used, details)
-values (%s, 'space', %s, 'chat', %s, %s)
-"""
-
-_WAKE_LISTENERS: Final = """
-select pg_notify('goalspace_events', %s)
-where exists (select 1 from assistant.run_listeners l where l.run_id = %s and l.process <> %s and l.until > now())
-"""
-
-
-async def end_run(connection: AsyncConnection, ending: Ending, process: UUID) -> bool:
+async def end_run(database: Database, job: Literal["store_answer", "sweep"], ending: Ending, process: UUID) -> bool:
     """Store the answer, its citations, its usage and the last events together; False: the run was not ours to end."""
     last = ending.first_seq + len(ending.events) - 1
-    values = (ending.status, last, Jsonb(list(ending.usage)), ending.error and Jsonb(ending.error))
-    ended = await connection.exec_driver_sql(_END_RUN, (*values, ending.run_id, ending.epoch))
-    row = _row(ended)
-    if row is None:
-        return False
-    user_id, space_id, thread_id, answer_id, client_run_id = row
-    numbers = list(range(ending.first_seq, last + 1))
-    await connection.exec_driver_sql(_END_EVENTS, (ending.run_id, numbers, [e.decode() for e in ending.events]))
-    metadata = Jsonb({"run_id": client_run_id, **ending.metadata})
-    await connection.exec_driver_sql(
-        _STORE_ANSWER, (answer_id, space_id, user_id, ending.text, metadata, thread_id, ending.run_id)
-    )
-    if ending.unfinished:
-        blocks = Jsonb([{"type": "text", "text": ending.unfinished}])
-        await connection.exec_driver_sql(_STORE_UNFINISHED, {"run": ending.run_id, "blocks": blocks})
-    if ending.citations:
-        rows = [(answer_id, c.index, ending.run_id, user_id, *_citation_values(c)) for c in ending.citations]
-        await connection.exec_driver_sql(_STORE_CITATIONS, rows)
-    if ending.usage:
-        details = Jsonb({"run_id": client_run_id, "models": list(ending.usage)})
-        await connection.exec_driver_sql(_STORE_USAGE, (user_id, space_id, ending.tokens, details))
-    await connection.exec_driver_sql(_WAKE_LISTENERS, (str(ending.run_id), ending.run_id, process))
-    return True
+    values: dict[str, Any] = {
+        "status": ending.status,
+        "last_seq": last,
+        "usage": Jsonb(list(ending.usage)),
+        "error": ending.error and Jsonb(ending.error),
+        "run": ending.run_id,
+        "epoch": ending.epoch,
+        "seqs": list(range(ending.first_seq, last + 1)),
+        "events": [event.decode() for event in ending.events],
+        "text": ending.text,
+        "metadata": Jsonb(ending.metadata),
+        "unfinished": ending.unfinished,
+        "tokens": ending.tokens,
+        "process": process,
+    }
+    columns = _columns([_citation_values(citation) for citation in ending.citations], len(_CITATION_COLUMNS))
+    values |= dict(zip(_CITATION_COLUMNS, columns, strict=True))
+    ((ended, _),) = await database.fetch_as_service(job, _END_RUN, values)
+    return bool(ended)
+
+
+_CITATION_COLUMNS: Final = tuple(
+    f"cite_{name}" for name in ("index", "chunk", "document", "title", "heading", "page", "quote", "start", "end")
+)
 
 
 def _citation_values(c: Citation) -> tuple[object, ...]:
-    return (c.chunk_id, c.document_id, c.title, c.heading, c.page, c.quote, c.start, c.end)
+    return (c.index, c.chunk_id, c.document_id, c.title, c.heading, c.page, c.quote, c.start, c.end)
 
 
 _RENEW_LEASES: Final = """
 update assistant.runs set lease_until = now() + %s
-where process = %s and status = 'running'
+where id = any(%s) and process = %s and status = 'running'
 returning id, cancel_requested_at is not null
 """
 
 
-async def renew_leases(connection: AsyncConnection, process: UUID, lease: timedelta) -> dict[UUID, bool]:
-    """This process's runs, each with whether its person has asked to stop it."""
-    result = await connection.exec_driver_sql(_RENEW_LEASES, (lease, process))
-    return dict(_rows(result))
+async def renew_leases(
+    database: Database, runs: Sequence[UUID], process: UUID, lease: timedelta
+) -> dict[UUID, bool]:
+    """Those of `runs` that are still this process's, each with whether its person has asked to stop it."""
+    rows = await database.fetch_as_service("run_log", _RENEW_LEASES, (lease, list(runs), process))
+    return {run_id: cancelled for run_id, cancelled in rows}
 
 
 _TAKE_EXPIRED: Final = """
 update assistant.runs set epoch = epoch + 1, process = %s, lease_until = now() + %s
-where id = (select id from assistant.runs where status = 'running' and lease_until < now()
+where id = (select id from assistant.runs
+            where status = 'running' and lease_until < now() and not id = any(%s)
             order by lease_until limit 1 for update skip locked)
 returning id, user_id, epoch, answer_id, provider,
     (select coalesce(sum(length(s.blocks::text)), 0) from assistant.run_steps s
-     where s.run_id = runs.id and s.role = 'user')
+     where s.run_id = runs.id and s.role = 'user'),
+    (select json_agg(e.event order by e.seq) from assistant.run_events e where e.run_id = runs.id)
 """
-
-_ALL_EVENTS: Final = "select event::text from assistant.run_events where run_id = %s order by seq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,27 +318,18 @@ class OrphanedRun:
     events: list[dict[str, Any]]
 
 
-async def take_expired(connection: AsyncConnection, process: UUID, lease: timedelta) -> OrphanedRun | None:
+async def take_expired(database: Database, process: UUID, lease: timedelta) -> OrphanedRun | None:
     """Take over one run whose lease has run out; its former process can write to it no more."""
-    row = _row(await connection.exec_driver_sql(_TAKE_EXPIRED, (process, lease)))
-    if row is None:
-        return None
-    run_id, user_id, epoch, answer_id, provider, characters_sent = row
-    events = (await connection.exec_driver_sql(_ALL_EVENTS, (run_id,))).scalars()
-    decoded = [msgspec.json.decode(event) for event in events]
-    return OrphanedRun(run_id, user_id, epoch, answer_id, provider, characters_sent, decoded)
+    rows = await database.fetch_as_service("sweep", _TAKE_EXPIRED, (process, lease))
+    return OrphanedRun(*rows[0]) if rows else None
 
 
-_REQUEST_CANCEL: Final = "select run from assistant.request_cancel(%s)"
-_NOTIFY_CANCEL: Final = "select pg_notify('goalspace_cancel', %s)"
+_REQUEST_CANCEL: Final = "select pg_notify('goalspace_cancel', run::text) from assistant.request_cancel(%s)"
 
 
-async def request_cancel(connection: AsyncConnection, client_run_id: str) -> UUID | None:
-    """Record that the caller wants their run to stop; None: there is no such run."""
-    run_id: UUID | None = (await connection.exec_driver_sql(_REQUEST_CANCEL, (client_run_id,))).scalar_one_or_none()
-    if run_id is not None:
-        await connection.exec_driver_sql(_NOTIFY_CANCEL, (str(run_id),))
-    return run_id
+async def request_cancel(database: Database, principal: Principal, client_run_id: str) -> bool:
+    """Record that the caller wants their run to stop, and tell all processes; False: there is no such run."""
+    return bool(await database.fetch(principal, _REQUEST_CANCEL, (client_run_id,)))
 
 
 _ANNOUNCE: Final = """
@@ -349,13 +340,13 @@ on conflict (run_id, process) do update set until = excluded.until
 _FORGET_LISTENERS: Final = "delete from assistant.run_listeners where until < now()"
 
 
-async def announce_listener(connection: AsyncConnection, run_id: UUID, process: UUID, keep: timedelta) -> None:
+async def announce_listener(database: Database, run_id: UUID, process: UUID, keep: timedelta) -> None:
     """Ask the process that writes this run to notify this one."""
-    await connection.exec_driver_sql(_ANNOUNCE, (run_id, process, keep))
+    await database.fetch_as_service("run_log", _ANNOUNCE, (run_id, process, keep))
 
 
-async def forget_listeners(connection: AsyncConnection) -> None:
-    await connection.exec_driver_sql(_FORGET_LISTENERS)
+async def forget_listeners(database: Database) -> None:
+    await database.fetch_as_service("sweep", _FORGET_LISTENERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,21 +384,29 @@ limit %(limit)s
 """
 
 
-async def list_messages(
-    connection: AsyncConnection, space_id: UUID, thread_id: str | None, after: tuple[datetime, UUID] | None, limit: int
-) -> list[StoredMessage]:
-    """The caller's own messages in a space, oldest first."""
-    after_at, after_id = after or (None, None)
-    values = {"space": space_id, "thread": thread_id, "after_at": after_at, "after_id": after_id, "limit": limit}
-    result = await connection.exec_driver_sql(_LIST_MESSAGES, values)
-    return [StoredMessage(*row) for row in _rows(result)]
-
-
 _SPACE_IS_VISIBLE: Final = "select exists (select 1 from public.spaces where id = %s)"
 
 
-async def space_is_visible(connection: AsyncConnection, space_id: UUID) -> bool:
-    return bool((await connection.exec_driver_sql(_SPACE_IS_VISIBLE, (space_id,))).scalar())
+async def list_messages(
+    database: Database,
+    principal: Principal,
+    space_id: UUID,
+    thread_id: str | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[StoredMessage] | None:
+    """The caller's own messages in a space, oldest first; None: they may not see the space."""
+    after_at, after_id = after or (None, None)
+    values = {"space": space_id, "thread": thread_id, "after_at": after_at, "after_id": after_id, "limit": limit}
+    ((visible,),), rows = await database.fetch_each(
+        principal, (_SPACE_IS_VISIBLE, (space_id,)), (_LIST_MESSAGES, values)
+    )
+    return [StoredMessage(*row) for row in rows] if visible else None
+
+
+async def space_is_visible(database: Database, principal: Principal, space_id: UUID) -> bool:
+    ((visible,),) = await database.fetch(principal, _SPACE_IS_VISIBLE, (space_id,))
+    return bool(visible)
 
 
 _LOST_ACCESS: Final = """
@@ -422,8 +421,8 @@ where not exists (
 """
 
 
-async def lost_access(connection: AsyncConnection, pairs: Collection[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+async def lost_access(database: Database, pairs: Collection[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
     """Those of the pairs (user, space) in which the user may not, or no longer, see the space."""
-    users, spaces = (list(column) for column in zip(*pairs, strict=True))
-    result = await connection.exec_driver_sql(_LOST_ACCESS, (users, spaces))
-    return {(user_id, space_id) for user_id, space_id in _rows(result)}
+    users, spaces = _columns(list(pairs), 2)
+    rows = await database.fetch_as_service("resolve_user", _LOST_ACCESS, (users, spaces))
+    return {(user_id, space_id) for user_id, space_id in rows}

@@ -90,27 +90,21 @@ class RunManager:
     async def _renew_for_ever(self) -> None:
         while True:
             if self._runs:
-                await self._guarded("leases_not_renewed", self._renew())
+                await _guarded("leases_not_renewed", self._renew())
             await asyncio.sleep(RENEW_SECONDS)
 
     async def _renew(self) -> None:
         async with self._database.service("run_log") as connection:
-            ours = await repository.renew_leases(connection, self.process, LEASE)
+            ours = await repository.renew_leases(connection, list(self._runs), self.process, LEASE)
         for run_id, cancelled in ours.items():
             if cancelled:  # its notification was lost
                 self._cancel_here(run_id)
 
     async def _sweep_for_ever(self) -> None:
         while True:
-            await self._guarded("sweep_failed", self.sweep())
-            await asyncio.sleep(SWEEP_SECONDS)
-
-    async def _guarded(self, failure: str, step: Coroutine[Any, Any, None]) -> None:
-        """A loop of the service goes on when the database is away for a while."""
-        try:
-            await step
-        except AssistantError as error:
-            log.warning(failure, code=error.code)
+            swept = await _guarded("sweep_failed", self.sweep())
+            # After an outage of the database every lease has run out: its holders are to renew theirs first.
+            await asyncio.sleep(SWEEP_SECONDS if swept else LEASE.total_seconds())
 
     async def sweep(self) -> None:
         """End the runs whose process is gone."""
@@ -118,13 +112,11 @@ class RunManager:
             await repository.forget_listeners(connection)
         while True:
             async with self._database.service("sweep") as connection:
-                orphan = await repository.take_expired(connection, self.process, LEASE)
+                orphan = await repository.take_expired(connection, list(self._runs), self.process, LEASE)
             if orphan is None:
                 return
             log.info("run_interrupted", run=str(orphan.id))
-            ending = end_orphan(orphan)
-            async with self._database.service("sweep") as connection:
-                await repository.end_run(connection, ending, self.process)
+            await repository.end_run(self._database, "sweep", end_orphan(orphan), self.process)
 
 
 def end_orphan(orphan: repository.OrphanedRun) -> repository.Ending:
@@ -159,6 +151,16 @@ def fold(stored: list[dict[str, Any]]) -> tuple[TurnRecord, list[str], bool]:
             case "TOOL_CALL_END":
                 tools_open.remove(event["toolCallId"])
     return record, tools_open, text_open
+
+
+async def _guarded(failure: str, step: Coroutine[Any, Any, None]) -> bool:
+    """A loop of the service goes on when the database is away for a while; False: this step did not succeed."""
+    try:
+        await step
+    except AssistantError as error:
+        log.warning(failure, code=error.code)
+        return False
+    return True
 
 
 def _spawn(body: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
