@@ -9,7 +9,6 @@ from typing import Any, Final, Literal, Protocol
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from assistant.chat import events, repository
 from assistant.chat.events import Event
@@ -75,25 +74,24 @@ class LiveRun:
     began: float = field(default_factory=time.monotonic)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class StoredConversation:
     """The thread of a run, as the mentor reads and continues it."""
 
     run: LiveRun
     database: Database
-    steps: int = 0
 
-    async def history(self, connection: AsyncConnection) -> list[Message]:
+    async def history(self) -> list[Message]:
         run = self.run
-        return await repository.history(connection, run.space_id, run.thread_id, run.id, HISTORY_TURNS)
+        return await repository.history(
+            self.database, learner(run.user_id), run.space_id, run.thread_id, run.id, HISTORY_TURNS
+        )
 
-    async def append(self, role: Literal["user", "assistant"], blocks: list[Block]) -> None:
-        async with self.database.service("run_log") as connection:
-            ours = await repository.append_step(connection, self.run.id, self.run.log.epoch, self.steps, role, blocks)
-        if not ours:
-            self.run.log.fence()
-            raise LeaseLostError
-        self.steps += 1
+    def append(self, role: Literal["user", "assistant"], blocks: list[Block]) -> None:
+        self.run.log.append_step(role, blocks)
+
+    async def stored(self) -> None:
+        await self.run.log.settled()
 
 
 class Telling:
@@ -279,8 +277,7 @@ async def _store(ending: repository.Ending, database: Database, process: UUID) -
     """Store an ending, waiting for a database that is away. Raises LeaseLostError, or the last error."""
     for tried in range(1, STORE_TRIES + 1):
         try:
-            async with database.service("store_answer") as connection:
-                ours = await repository.end_run(connection, ending, process)
+            ours = await repository.end_run(database, "store_answer", ending, process)
         except AssistantError as error:
             log.warning("answer_not_stored", run=str(ending.run_id), code=error.code, tried=tried)
             if tried == STORE_TRIES:

@@ -7,21 +7,28 @@ the stored events from memory, each at its own pace: a slow one holds nobody up 
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+import msgspec
 import structlog
 
 from assistant.chat import repository
 from assistant.chat.events import Event, encode_event
+from assistant.chat.repository import StepRow
 from assistant.db.session import Database
 from assistant.errors import AssistantError
+from assistant.llm.events import Block
 
 log = structlog.get_logger(__name__)
 
 FLUSH_SECONDS: Final = 0.025
-"""Between two flushes: short enough to look like typing, long enough to make 40 statements a second of 2,000."""
+"""Between two flushes of text: it looks like typing, and 2,000 pieces a second become 40 statements."""
+
+HURRY_SECONDS: Final = 0.004
+"""The same where something waits that should not: the first words of an answer, a tool, a step."""
 
 RETRY_SECONDS: Final = 0.5
 """Between two tries while the database does not answer."""
@@ -64,9 +71,13 @@ class RunLog:
     held: bool = False
     """The run itself stores what is left, together with its answer; the writer keeps off."""
     _waiting: list[Event] = field(default_factory=list)
+    _steps: list[StepRow] = field(default_factory=list)
+    _step_count: int = 0
     _numbered: list[bytes] = field(default_factory=list)
     _unstored_bytes: int = 0
+    _text_begun: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _hurry: asyncio.Event | None = None
     _wake: asyncio.Event | None = None
 
     def append(self, event: Event) -> None:
@@ -83,8 +94,29 @@ class RunLog:
                 last["delta"] += event["delta"]
                 return
         self._waiting.append(event)
-        if self._wake is not None:
+        self._call_writer(hurry=event["type"] != "TEXT_MESSAGE_CONTENT" or not self._text_begun)
+        self._text_begun = self._text_begun or event["type"] == "TEXT_MESSAGE_CONTENT"
+
+    def append_step(self, role: str, blocks: Sequence[Block]) -> None:
+        """Add a step of the model's history. Raises LeaseLostError."""
+        if self.fenced:
+            raise LeaseLostError
+        self._steps.append((self.run_id, self._step_count, role, msgspec.json.encode(blocks), self.epoch))
+        self._step_count += 1
+        self._call_writer(hurry=False)
+
+    def hurry(self) -> None:
+        """Somebody waits for what was appended to be stored."""
+        self._call_writer(hurry=True)
+
+    def _call_writer(self, *, hurry: bool) -> None:
+        if self._wake is not None and self._hurry is not None:
             self._wake.set()
+            if hurry:
+                self._hurry.set()
+
+    def steps(self) -> Sequence[StepRow]:
+        return self._steps
 
     def number(self) -> Sequence[bytes]:
         """Give all waiting events their numbers. Numbers stay, however often it takes to store them."""
@@ -93,9 +125,10 @@ class RunLog:
         self._waiting.clear()
         return self._numbered
 
-    def publish(self, count: int) -> None:
-        """The first `count` numbered events are stored: let the listeners have them."""
+    def publish(self, count: int, steps: int = 0) -> None:
+        """The first `count` numbered events and `steps` steps are stored: let the listeners have them."""
         self.stored += self._numbered[:count]
+        del self._steps[:steps]
         del self._numbered[:count]
         if not self._numbered:
             self._unstored_bytes = 0
@@ -110,14 +143,16 @@ class RunLog:
         self.fenced = True
         self._waiting.clear()
         self._numbered.clear()
+        self._steps.clear()
         self._tell()
 
     @property
     def unstored(self) -> bool:
-        return bool(self._waiting or self._numbered)
+        return bool(self._waiting or self._numbered or self._steps)
 
     async def settled(self) -> None:
         """Wait until everything appended is stored. Raises LeaseLostError."""
+        self.hurry()
         while self.unstored:
             await self._changed.wait()
         if self.fenced:
@@ -150,10 +185,11 @@ class LogWriter:
         self._process = process
         self._logs: dict[UUID, RunLog] = {}
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
 
     def open(self, run_id: UUID, user_id: UUID, epoch: int, first_event: bytes) -> RunLog:
         """The log of a run whose first event was stored with its question."""
-        opened = RunLog(run_id, user_id, epoch, [first_event], _wake=self._wake)
+        opened = RunLog(run_id, user_id, epoch, [first_event], _wake=self._wake, _hurry=self._hurry)
         self._logs[run_id] = opened
         return opened
 
@@ -171,6 +207,7 @@ class LogWriter:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            self._hurry.clear()
             try:
                 await self._flush()
             except AssistantError as error:
@@ -178,22 +215,30 @@ class LogWriter:
                 await asyncio.sleep(RETRY_SECONDS)
                 self._wake.set()
             else:
-                await asyncio.sleep(FLUSH_SECONDS)
+                await self._pause()
+
+    async def _pause(self) -> None:
+        """Let events gather, for a shorter time where one of them should not wait."""
+        await asyncio.sleep(HURRY_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_SECONDS - HURRY_SECONDS):
+                await self._hurry.wait()
 
     async def _flush(self) -> None:
-        batch = {run.run_id: (run, list(run.number())) for run in self._logs.values() if run.unstored and not run.held}
-        if not batch:
+        runs = [run for run in self._logs.values() if run.unstored and not run.held]
+        if not runs:
             return
+        batch = [(run, list(run.number()), list(run.steps())) for run in runs]
         rows = [
-            (run_id, len(run.stored) + i, event, run.epoch)
-            for run_id, (run, events) in batch.items()
+            (run.run_id, len(run.stored) + i, event, run.epoch)
+            for run, events, _ in batch
             for i, event in enumerate(events, start=1)
         ]
-        async with self._database.service("run_log") as connection:
-            lost = await repository.store_events(connection, rows, self._process)
-        for run_id, (run, events) in batch.items():
-            if run_id in lost:
-                log.warning("run_lease_lost", run=str(run_id))
+        steps = [step for _, _, steps in batch for step in steps]
+        lost = await repository.store(self._database, rows, steps, self._process)
+        for run, events, steps in batch:
+            if run.run_id in lost:
+                log.warning("run_lease_lost", run=str(run.run_id))
                 run.fence()
             else:
-                run.publish(len(events))
+                run.publish(len(events), len(steps))

@@ -284,12 +284,10 @@ returning id, cancel_requested_at is not null
 """
 
 
-async def renew_leases(
-    database: Database, runs: Sequence[UUID], process: UUID, lease: timedelta
-) -> dict[UUID, bool]:
+async def renew_leases(database: Database, runs: Sequence[UUID], process: UUID, lease: timedelta) -> dict[UUID, bool]:
     """Those of `runs` that are still this process's, each with whether its person has asked to stop it."""
     rows = await database.fetch_as_service("run_log", _RENEW_LEASES, (lease, list(runs), process))
-    return {run_id: cancelled for run_id, cancelled in rows}
+    return dict(rows)
 
 
 _TAKE_EXPIRED: Final = """
@@ -318,9 +316,9 @@ class OrphanedRun:
     events: list[dict[str, Any]]
 
 
-async def take_expired(database: Database, process: UUID, lease: timedelta) -> OrphanedRun | None:
-    """Take over one run whose lease has run out; its former process can write to it no more."""
-    rows = await database.fetch_as_service("sweep", _TAKE_EXPIRED, (process, lease))
+async def take_expired(database: Database, ours: Sequence[UUID], process: UUID, lease: timedelta) -> OrphanedRun | None:
+    """Take over one run, not of `ours`, whose lease has run out; its former process can write to it no more."""
+    rows = await database.fetch_as_service("sweep", _TAKE_EXPIRED, (process, lease, list(ours)))
     return OrphanedRun(*rows[0]) if rows else None
 
 

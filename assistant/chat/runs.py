@@ -94,8 +94,7 @@ class RunManager:
             await asyncio.sleep(RENEW_SECONDS)
 
     async def _renew(self) -> None:
-        async with self._database.service("run_log") as connection:
-            ours = await repository.renew_leases(connection, list(self._runs), self.process, LEASE)
+        ours = await repository.renew_leases(self._database, list(self._runs), self.process, LEASE)
         for run_id, cancelled in ours.items():
             if cancelled:  # its notification was lost
                 self._cancel_here(run_id)
@@ -108,11 +107,9 @@ class RunManager:
 
     async def sweep(self) -> None:
         """End the runs whose process is gone."""
-        async with self._database.service("sweep") as connection:
-            await repository.forget_listeners(connection)
+        await repository.forget_listeners(self._database)
         while True:
-            async with self._database.service("sweep") as connection:
-                orphan = await repository.take_expired(connection, list(self._runs), self.process, LEASE)
+            orphan = await repository.take_expired(self._database, list(self._runs), self.process, LEASE)
             if orphan is None:
                 return
             log.info("run_interrupted", run=str(orphan.id))

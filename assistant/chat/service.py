@@ -60,20 +60,20 @@ class ChatService:
         """
         _check(turn)
         first_event = encode_event(run_started(turn.thread_id, turn.client_run_id), 1)
-        async with self._database.transaction(principal) as connection:
-            begun = await repository.begin_turn(
-                connection,
-                space_id=turn.space_id,
-                thread_id=turn.thread_id,
-                client_run_id=turn.client_run_id,
-                client_message_id=turn.client_message_id,
-                question=turn.text,
-                channel=turn.channel,
-                provider=self._runs.mentor.provider,
-                first_event=first_event,
-                process=self._runs.process,
-                lease=LEASE,
-            )
+        begun = await repository.begin_turn(
+            self._database,
+            principal,
+            space_id=turn.space_id,
+            thread_id=turn.thread_id,
+            client_run_id=turn.client_run_id,
+            client_message_id=turn.client_message_id,
+            question=turn.text,
+            channel=turn.channel,
+            provider=self._runs.mentor.provider,
+            first_event=first_event,
+            process=self._runs.process,
+            lease=LEASE,
+        )
         if begun.outcome not in ("started", "repeated"):
             raise _refusal(begun)
         assert begun.run_id is not None
@@ -85,14 +85,12 @@ class ChatService:
 
     async def check_space(self, principal: Principal, space_id: UUID) -> None:
         """Raises NotFoundError where the space is not the caller's to see."""
-        async with self._database.transaction(principal) as connection:
-            if not await repository.space_is_visible(connection, space_id):
-                raise NotFoundError("There is no such space.")
+        if not await repository.space_is_visible(self._database, principal, space_id):
+            raise NotFoundError("There is no such space.")
 
     async def find_run(self, principal: Principal, client_run_id: str) -> Run:
         """The caller's run. Raises NotFoundError."""
-        async with self._database.transaction(principal) as connection:
-            run = await repository.find_run(connection, client_run_id)
+        run = await repository.find_run(self._database, principal, client_run_id)
         if run is None:
             raise NotFoundError("There is no such run.")
         return run
@@ -114,9 +112,7 @@ class ChatService:
 
     async def cancel(self, principal: Principal, client_run_id: str) -> Run:
         """Ask the run to stop, wherever it runs; returns how it stands. One that has ended stays as it is."""
-        async with self._database.transaction(principal) as connection:
-            found = await repository.request_cancel(connection, client_run_id)
-        if found is None:
+        if not await repository.request_cancel(self._database, principal, client_run_id):
             raise NotFoundError("There is no such run.")
         return await self.find_run(principal, client_run_id)
 
@@ -130,10 +126,10 @@ class ChatService:
         limit: int,
     ) -> list[StoredMessage]:
         """The caller's own messages in a space, oldest first, those after `after` (time and id of one)."""
-        async with self._database.transaction(principal) as connection:
-            if not await repository.space_is_visible(connection, space_id):
-                raise NotFoundError("There is no such space.")
-            return await repository.list_messages(connection, space_id, thread_id, after, limit)
+        messages = await repository.list_messages(self._database, principal, space_id, thread_id, after, limit)
+        if messages is None:
+            raise NotFoundError("There is no such space.")
+        return messages
 
     def _launch(self, principal: Principal, turn: NewTurn, run_id: UUID, answer_id: UUID, first_event: bytes) -> None:
         assert principal.user_id is not None, "only a signed-in person gets past begin_turn"
@@ -154,8 +150,7 @@ class ChatService:
         """From the database: a run that has ended, or one that another process carries out."""
         position, ended, waits = after, False, 0
         while not ended:
-            async with self._database.transaction(principal) as connection:
-                batch, ended = await repository.events_after(connection, run_id, position)
+            batch, ended = await repository.events_after(self._database, principal, run_id, position)
             if batch:
                 position += len(batch)
                 yield batch
@@ -166,10 +161,8 @@ class ChatService:
                 await self._runs.fanout.wait(run_id, REPAIR_SECONDS)
 
     async def _announce(self, run_id: UUID) -> None:
-        async with self._database.service("run_log") as connection:
-            await repository.announce_listener(
-                connection, run_id, self._runs.process, timedelta(seconds=ANNOUNCE_SECONDS)
-            )
+        keep = timedelta(seconds=ANNOUNCE_SECONDS)
+        await repository.announce_listener(self._database, run_id, self._runs.process, keep)
 
 
 def _check(turn: NewTurn) -> None:

@@ -92,8 +92,7 @@ class SocketGate:
 
     async def _revoke(self) -> None:
         pairs = {(seat.user_id, seat.space_id) for seat in self._seats}
-        async with self._database.service("resolve_user") as connection:
-            lost = await repository.lost_access(connection, pairs)
+        lost = await repository.lost_access(self._database, pairs)
         for seat in self._seats:
             if (seat.user_id, seat.space_id) in lost:
                 seat.on_revoked()

@@ -16,7 +16,7 @@ CONNECT_SECONDS = 5
 PRINCIPAL = "goalspace_principal"
 """The execution option that names the principal of a connection; without it the one of `acting_as` counts."""
 
-_IDENTIFY = "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)"
+IDENTIFY = "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)"
 
 
 def driver_url(url: str | URL) -> URL:
@@ -48,7 +48,7 @@ def create_engine(url: str | URL, *, roles: Collection[Role], pool_size: int, ap
             raise MissingIdentityError(f"this engine serves {sorted(allowed)}, not {principal.role!r}")
         cursor = connection.connection.cursor()
         try:
-            cursor.execute(_IDENTIFY, (principal.role, principal.claims))
+            cursor.execute(IDENTIFY, (principal.role, principal.claims))
         finally:
             cursor.close()
 

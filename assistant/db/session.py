@@ -1,8 +1,8 @@
 """Short transactions, each as somebody: open, do, commit."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, Self
+from typing import Any, Final, LiteralString, Self
 
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from assistant.db.engine import PRINCIPAL, create_engine
 from assistant.db.errors import as_known_error
 from assistant.db.identity import Principal, Role, ServiceJob, acting_as, service
+from assistant.db.statements import Row, Statement, StatementPool
 
 CLIENT_ROLES: Final[tuple[Role, ...]] = ("anon", "authenticated")
 SERVICE_ROLES: Final[tuple[Role, ...]] = ("service_role",)
@@ -18,22 +19,45 @@ SERVICE_ROLES: Final[tuple[Role, ...]] = ("service_role",)
 class Database:
     """The two ways in: the login that may become a client, and the one that may become the service.
 
-    No connection is held between transactions, and none may be held while a model or an embedder works.
+    No connection is held between transactions, and none may be held while a model or an embedder works. Frequent
+    statements go by `fetch`, others by `transaction`, the ORM by `session`: the same rights by each of them.
     """
 
     def __init__(self, login_url: str | URL, jobs_url: str | URL, *, pool_size: int) -> None:
         self.clients = create_engine(login_url, roles=CLIENT_ROLES, pool_size=pool_size, application="clients")
         self.services = create_engine(jobs_url, roles=SERVICE_ROLES, pool_size=pool_size, application="service")
+        self._of_clients = StatementPool(login_url, roles=CLIENT_ROLES, size=pool_size, application="clients")
+        self._of_service = StatementPool(jobs_url, roles=SERVICE_ROLES, size=pool_size, application="service")
 
     async def __aenter__(self) -> Self:
+        await self._of_clients.open()
+        await self._of_service.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
+        await self._of_clients.close()
+        await self._of_service.close()
         await self.clients.dispose()
         await self.services.dispose()
+
+    async def fetch(
+        self, principal: Principal, statement: LiteralString, parameters: Sequence[Any] | dict[str, Any] = ()
+    ) -> list[Row]:
+        """The rows of one statement as `principal`, a transaction of its own; see `assistant.db.statements`."""
+        return (await self._of_clients.run(principal, ((statement, parameters),)))[0]
+
+    async def fetch_each(self, principal: Principal, *statements: Statement) -> list[list[Row]]:
+        """The rows of several statements, in one transaction."""
+        return await self._of_clients.run(principal, statements)
+
+    async def fetch_as_service(
+        self, job: ServiceJob, statement: LiteralString, parameters: Sequence[Any] | dict[str, Any] = ()
+    ) -> list[Row]:
+        """The rows of one statement with the service's right, for the named job only."""
+        return (await self._of_service.run(service(job), ((statement, parameters),)))[0]
 
     @asynccontextmanager
     async def transaction(self, principal: Principal) -> AsyncIterator[AsyncConnection]:

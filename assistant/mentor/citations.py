@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text as sql
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from assistant.db.identity import Principal
+from assistant.db.session import Database
 from assistant.knowledge.retrieval import Passage
 from assistant.mentor.sentences import Sentence, split_sentences, stems
 
@@ -202,27 +201,27 @@ def _shorten(text: str, start: int, end: int, claim: set[str]) -> tuple[int, int
 
 
 # The quote is looked for where it stood first; a document that was edited since may have it elsewhere.
-_VERIFY: Final = sql("""
+_VERIFY: Final = """
 select given.position, case
     when substr(d.content, given.begins + 1, length(given.quote)) = given.quote then given.begins
     else strpos(d.content, given.quote) - 1 end as begins
-from unnest(cast(:documents as uuid[]), cast(:begins as int[]), cast(:quotes as text[]))
+from unnest(%s::uuid[], %s::int[], %s::text[])
     with ordinality as given (document_id, begins, quote, position)
 join public.documents d on d.id = given.document_id
-""")
+"""
 
 
-async def verify(connection: AsyncConnection, citations: Sequence[Citation]) -> list[Citation]:
+async def verify(database: Database, principal: Principal, citations: Sequence[Citation]) -> list[Citation]:
     """Those whose quote stands in its document now, as far as the caller may see it, at the place where it stands."""
     if not citations:
         return []
-    given = {
-        "documents": [citation.document_id for citation in citations],
-        "begins": [citation.start for citation in citations],
-        "quotes": [citation.quote for citation in citations],
-    }
-    rows = (await connection.execute(_VERIFY, given)).all()
-    return list(_placed(citations, {row.position: row.begins for row in rows}))
+    given = (
+        [citation.document_id for citation in citations],
+        [citation.start for citation in citations],
+        [citation.quote for citation in citations],
+    )
+    rows = await database.fetch(principal, _VERIFY, given)
+    return list(_placed(citations, dict(rows)))
 
 
 def _placed(citations: Sequence[Citation], begins: dict[int, int]) -> Iterator[Citation]:

@@ -8,8 +8,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text as sql
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from assistant.db.identity import Principal
 from assistant.db.session import Database
@@ -48,8 +46,9 @@ class MentorContext:
 
 
 # Everything in one statement: it is read before each answer, and nothing of it may be from another moment.
-_LEARNER_STATE: Final = sql("""
+_LEARNER_STATE: Final = """
 with me as materialized (select auth.uid() as id)
+select to_json(state) from (
 select
     statement_timestamp() as now,
     me.id as user_id,
@@ -92,16 +91,16 @@ cross join lateral (
     select count(*) as open_task_count,
            count(*) filter (where t.due_date < statement_timestamp()) as overdue_count
     from public.tasks t where t.space_id = s.id and t.status in ('pending', 'in_progress')) counted
-where s.id = :space_id
-""")
+where s.id = %s) state
+"""
 
 
-async def load_learner_state(connection: AsyncConnection, space_id: UUID) -> LearnerState:
+async def load_learner_state(database: Database, principal: Principal, space_id: UUID) -> LearnerState:
     """The caller's state in this space. Raises NotFoundError where they may not see it."""
-    row = (await connection.execute(_LEARNER_STATE, {"space_id": space_id})).one_or_none()
-    if row is None:
+    rows = await database.fetch(principal, _LEARNER_STATE, (space_id,))
+    if not rows:
         raise NotFoundError("There is no such space.")
-    return msgspec.convert(dict(row._mapping), LearnerState)
+    return msgspec.convert(rows[0][0], LearnerState)
 
 
 _SHORT: Final = 200

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from assistant.db.identity import Principal
 from assistant.llm.events import Block, TextDelta, ToolInputDelta, ToolUseStarted, Usage
 from assistant.mentor.citations import Citation
@@ -52,12 +50,16 @@ MentorEvent = TextDelta | ToolUseStarted | ToolInputDelta | ToolUseEnded | ToolR
 class Conversation(Protocol):
     """The stored history, as far as the mentor needs it."""
 
-    async def history(self, connection: AsyncConnection) -> list[Message]:
+    async def history(self) -> list[Message]:
         """Earlier turns of the thread, oldest first, in the provider's blocks."""
         ...
 
-    async def append(self, role: Literal["user", "assistant"], blocks: list[Block]) -> None:
-        """Store the next step of this turn. It is durable when this returns."""
+    def append(self, role: Literal["user", "assistant"], blocks: list[Block]) -> None:
+        """Add the next step of this turn; it is stored soon."""
+        ...
+
+    async def stored(self) -> None:
+        """Wait until all steps so far are stored: before anything is done that depends on them."""
         ...
 
 

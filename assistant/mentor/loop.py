@@ -9,6 +9,7 @@
 What was said and used so far stands in the TurnRecord at any moment, also where the answer breaks off.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -135,7 +136,7 @@ class Mentor:
             retriever=self._retriever,
         )
         question = build_question(state, passages, turn.question, context.marker, language=config.language)
-        await turn.conversation.append("user", question)
+        turn.conversation.append("user", question)
         if passages == []:
             yield _notice(record, "no_sources", {})
         rounds = _Rounds(self._model, context, turn, record, passages or [])
@@ -149,13 +150,12 @@ class Mentor:
         async with aclosing(rounds.run(request)) as events:
             async for event in events:
                 yield event
-        async with self._database.transaction(turn.principal) as connection:
-            record.citations = await verify(connection, cite(record.text, rounds.shown))
+        record.citations = await verify(self._database, turn.principal, cite(record.text, rounds.shown))
 
     async def _read(self, turn: Turn) -> tuple[LearnerState, list[Message]]:
-        async with self._database.transaction(turn.principal) as connection:
-            state = await load_learner_state(connection, turn.space_id)
-            history = await turn.conversation.history(connection)
+        state, history = await asyncio.gather(
+            load_learner_state(self._database, turn.principal, turn.space_id), turn.conversation.history()
+        )
         return state, prepare_history(history)
 
     async def _search(self, turn: Turn, history: Sequence[Message]) -> list[Passage] | None:
@@ -198,13 +198,14 @@ class _Rounds:
             async with aclosing(reply.stream(asked)) as events:
                 async for event in events:
                     yield event
-            await self._turn.conversation.append("assistant", reply.blocks)
+            self._turn.conversation.append("assistant", reply.blocks)
             self._record.text_in_steps = len(self._record.text)
             messages.append({"role": "assistant", "content": reply.blocks})
             calls = [block for block in reply.blocks if block["type"] == "tool_use"]
             if not calls:
                 break
             stopped = self._limits.reached is not None
+            await self._turn.conversation.stored()
             results: list[Block] = []
             # The offline mentor takes requests from the question alone: no document can have put one there.
             tainted = self._model.name != "offline" and is_tainted(messages)
@@ -212,7 +213,7 @@ class _Rounds:
                 result = await self._call(call, tainted=tainted)
                 results.append(_result_block(call, result))
                 yield ToolResult(call["id"], call["name"], result.content, result.data, result.is_error)
-            await self._turn.conversation.append("user", results)
+            self._turn.conversation.append("user", results)
             messages.append({"role": "user", "content": results})
             if stopped:  # it was told, and asked for tools all the same
                 break

@@ -307,10 +307,9 @@ async def test_a_process_that_lost_its_run_writes_no_more(
 ) -> None:
     person = await make_person()
     live = await orphan(chat, database, server, person)
-    async with database.service("run_log") as connection:
-        late = [(live.id, 4, b'{"type":"TEXT_MESSAGE_CONTENT"}', 1)]
-        assert await repository.store_events(connection, late, uuid4()) == {live.id}
-        assert not await repository.append_step(connection, live.id, 1, 9, "user", [])
+    late = [(live.id, 4, b'{"type":"TEXT_MESSAGE_CONTENT"}', 1)]
+    assert await repository.store(database, late, [], uuid4()) == {live.id}
+    assert await repository.store(database, [], [(live.id, 9, "user", b"[]", 1)], uuid4()) == {live.id}
     whole = await chat.service.find_run(person.principal, live.client_run_id)
     assert whole.last_seq == 5  # started, text started, text, and what the sweep added: text ended, error
 

@@ -183,8 +183,7 @@ async def test_a_quote_must_stand_in_its_document(database: Database, make_perso
     invented = [replace(true[0], index=2, quote="A knot of gold.")]
     of_nowhere = [replace(true[0], index=3, document_id=uuid4())]
 
-    async with database.transaction(person.principal) as connection:
-        kept = await verify(connection, [*invented, *true, *of_nowhere])
+    kept = await verify(database, person.principal, [*invented, *true, *of_nowhere])
 
     assert kept == true
     assert content[kept[0].start : kept[0].end] == kept[0].quote
@@ -197,8 +196,7 @@ async def test_a_quote_is_found_where_an_edited_document_has_it_now(
     document = await add_document(database, person, f"New first line.\n{KNOTS.text}")
     [cited] = cite("A cleat hitch makes a boat fast [1].", [replace(KNOTS, document_id=document, start=0)])
 
-    async with database.transaction(person.principal) as connection:
-        [kept] = await verify(connection, [cited])
+    [kept] = await verify(database, person.principal, [cited])
 
     assert (kept.start, kept.end) == (cited.start + 16, cited.end + 16)
 
@@ -208,6 +206,6 @@ async def test_a_document_of_another_space_verifies_nothing(database: Database, 
     document = await add_document(database, owner, KNOTS.text)
     cited = cite("A cleat hitch makes a boat fast [1].", [replace(KNOTS, document_id=document, start=0)])
 
-    async with database.transaction(replace(owner.principal, user_id=stranger)) as connection:
-        assert await verify(connection, cited) == []
-        assert await verify(connection, []) == []
+    principal = replace(owner.principal, user_id=stranger)
+    assert await verify(database, principal, cited) == []
+    assert await verify(database, principal, []) == []

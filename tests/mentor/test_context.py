@@ -256,8 +256,7 @@ def test_text_of_another_taints_until_it_is_out_of_sight() -> None:
 
 
 async def state_of(database: Database, person: Person, space: Person) -> LearnerState:
-    async with database.transaction(person.principal) as connection:
-        return await load_learner_state(connection, space.space_id)
+    return await load_learner_state(database, person.principal, space.space_id)
 
 
 async def furnish(database: Database, person: Person) -> None:

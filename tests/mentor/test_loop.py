@@ -8,7 +8,6 @@ from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from assistant.db.identity import Principal
 from assistant.db.session import Database
@@ -49,10 +48,13 @@ class Notebook:
     earlier: list[Message] = field(default_factory=list)
     steps: list[tuple[str, list[Block]]] = field(default_factory=list)
 
-    async def history(self, _: AsyncConnection) -> list[Message]:
+    async def history(self) -> list[Message]:
         return self.earlier
 
-    async def append(self, role: Literal["user", "assistant"], blocks: list[Block]) -> None:
+    async def stored(self) -> None:
+        """In memory nothing is late."""
+
+    def append(self, role: Literal["user", "assistant"], blocks: list[Block]) -> None:
         self.steps.append((role, blocks))
 
 

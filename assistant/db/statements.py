@@ -1,0 +1,85 @@
+"""Statements that run dozens of times a second: a transaction each, in one round trip.
+
+The ORM's way costs four round trips and three times the processor time (docs/performance.md). Here identity and
+statements travel together, and PostgreSQL treats what comes in one piece as one transaction: all of it or nothing.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final, LiteralString
+
+import msgspec
+import psycopg
+from psycopg.types.json import set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from sqlalchemy.engine import URL, make_url
+
+from assistant.db.engine import CONNECT_SECONDS, IDENTIFY, POOL_WAIT_SECONDS
+from assistant.db.errors import DatabaseUnavailableError, as_known_error
+from assistant.db.identity import MissingIdentityError, Principal, Role
+
+Row = tuple[Any, ...]
+Statement = tuple[LiteralString, Sequence[Any] | dict[str, Any]]
+
+RECONNECT_SECONDS: Final = 20.0
+"""How long the pool tries to replace a lost connection before a request makes it try again."""
+
+
+class StatementPool:
+    """Connections for such statements; open it before the first, close it after the last."""
+
+    def __init__(self, url: str | URL, *, roles: Collection[Role], size: int, application: str) -> None:
+        address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._roles = frozenset(roles)
+        self._pool = AsyncConnectionPool(
+            address,
+            min_size=1,
+            max_size=size,
+            timeout=POOL_WAIT_SECONDS,
+            reconnect_timeout=RECONNECT_SECONDS,
+            open=False,
+            configure=_configure,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": CONNECT_SECONDS,
+                "application_name": f"goalspace {application}",
+            },
+        )
+
+    async def open(self) -> None:
+        """Does not wait for a connection: a database that is away is found out by the first statement."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def run(self, principal: Principal, statements: Sequence[Statement]) -> list[list[Row]]:
+        """The rows of each statement, all of them in one transaction as `principal`.
+
+        Repeated once where a connection turns out to be dead: a statement must bear to be run twice.
+        Raises the errors of `assistant.db.errors`, MissingIdentityError.
+        """
+        if principal.role not in self._roles:
+            raise MissingIdentityError(f"this pool serves {sorted(self._roles)}, not {principal.role!r}")
+        with as_known_error():
+            try:
+                return await self._run(principal, statements)
+            except PoolTimeout as exc:
+                raise DatabaseUnavailableError("The service is busy; please try again in a moment.") from exc
+            except psycopg.OperationalError as exc:
+                if exc.sqlstate is not None and not exc.sqlstate.startswith(("08", "57P")):
+                    raise
+            # One dead connection means that the others are dead, too: let them be replaced before the second try.
+            await self._pool.check()
+            return await self._run(principal, statements)
+
+    async def _run(self, principal: Principal, statements: Sequence[Statement]) -> list[list[Row]]:
+        async with self._pool.connection() as connection:
+            async with connection.pipeline():
+                await connection.execute(IDENTIFY, (principal.role, principal.claims))
+                cursors = [await connection.execute(text, values) for text, values in statements]
+            return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+
+
+async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
+    set_json_loads(msgspec.json.decode, connection)
+    set_json_dumps(msgspec.json.encode, connection)
