@@ -96,7 +96,8 @@ async def get_preferences(session: AsyncSession, user_id: UUID) -> UserPreferenc
 async def set_preferences(session: AsyncSession, user_id: UUID, changes: dict[str, object]) -> UserPreferences:
     """Changed, or made where the person had deleted them."""
     statement = upsert(UserPreferences).values(user_id=user_id, **changes)
-    statement = statement.on_conflict_do_update(index_elements=["user_id"], set_=changes)
+    kept = {"theme": UserPreferences.theme}
+    statement = statement.on_conflict_do_update(index_elements=["user_id"], set_=changes or kept)
     return (await session.scalars(statement.returning(UserPreferences))).one()
 
 
