@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,29 +19,35 @@ MORE: Final = 3
 QUOTE_CHARACTERS: Final = 600
 """Of one quote; a longer sentence is left to the passage itself."""
 
+RELATED: Final = 0.25
+"""A passage with less of the question than this is not named as a further one."""
+
 ENOUGH: Final = 0.55
 """A further quote needs this share of the best one's score; below it, it is more often beside the point than not."""
 
-NEXT_PASSAGE: Final = 0.93
-"""What the search found less fitting counts less: by this factor for each rank."""
+NEXT_PASSAGE: Final = 0.88
+"""What the search found less fitting counts less, by this factor for each rank: it knows meanings, not only words."""
+
+DIRECT: Final = 0.35
+"""A sentence with less of the question's words, by weight, is offered as the closest there is, not as an answer."""
 
 _ASKING: Final = frozenset(
     stem
     for stem in stems(
         "a about an and any are as at be by can could describe did do does explain for from had has have how i in"
-        " is it me mean means of on or please say says should tell that the their there these they this to was we"
-        " were what when where which who whom whose why will with would you your aber als am an auf aus bei"
-        " bedeutet bitte da dann das dem den der des die du ein eine einem einen einer eines er erkläre es für gibt"
-        " haben hat heißt ich im in ist kann man mir mit nach nicht oder sag sein sie sind über und uns um von vor"
-        " wann warum was welche welchem welchen welcher welches wem wen wer werden wie wieso wieviel wird wo zu al"
-        " como con cuál cuáles cuándo de del dónde e el ella en es esta este la las lo los me para por porque qué"
-        " que quién se ser son su sus un una y au aux avec ce ces cette combien comment dans des du elle en est et"
-        " il la le les leur où ou par pour pourquoi quand que quel quelle quels quelles qui quoi sa se son sont sur"
-        " un une"
+        " is it me mean means must need of on one or please say says should tell that the their there these they"
+        " this to was we were what when where which who whom whose why will with would you your aber als am an auf"
+        " aus bei bedeutet bitte da dann das dem den der des die du ein eine einem einen einer eines er erkläre es"
+        " für gibt haben hat heißt ich im in ist kann man mir mit nach nicht oder sag sein sie sind über und uns"
+        " um von vor wann warum was welche welchem welchen welcher welches wem wen wer werden wie wieso wieviel"
+        " wird wo zu al como con cuál cuáles cuándo de del dónde e el ella en es esta este la las lo los me para"
+        " por porque qué que quién se ser son su sus un una y au aux avec ce ces cette combien comment dans des du"
+        " elle en est et il la le les leur où ou par pour pourquoi quand que quel quelle quels quelles qui quoi sa"
+        " se son sont sur un une"
     )
 )
 _LEANING: Final = re.compile(
-    r"(?:it|its|this|that|these|those|they|their|he|she|his|her|such|but|and|however|therefore|thus|also|then|er|sie|es"
+    r"(?:\w+ (?:it|this|them|es|sie|ihn)|it|its|this|that|these|those|they|their|he|she|his|her|such|but|and|however|therefore|thus|also|then|er|sie|es"
     r"|dies\w*|jene\w*|aber|und|doch|jedoch|deshalb|daher|dabei|damit|dadurch|außerdem|dann)\b",
     re.IGNORECASE,
 )
@@ -63,84 +69,131 @@ class Chosen:
     more: list[ShownPassage]
     """Other passages on the question."""
     direct: bool
-    """Some sentence shares a word with the question; else the beginning of the best passage is quoted."""
+    """Some sentence has enough of the question's words; else it is the passage that the search likes best."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
+    """A sentence that has something of the question."""
+
     passage: ShownPassage
     sentences: list[Sentence]
     position: int
-    score: float
+    shared: frozenset[str]
+    """The question's words in it."""
+    context: frozenset[str]
+    """Those in the title and the headings above it."""
+    share: float
+    """What it counts for, by its form and by the rank of its passage."""
+
+    @property
+    def text(self) -> str:
+        sentence = self.sentences[self.position]
+        return self.passage.text[sentence.start : sentence.end]
 
 
 def choose_quotes(question: str, passages: Sequence[ShownPassage]) -> Chosen:
     """The best sentences of `passages`, which are the best passages first and not empty."""
     asked = set(stems(question))
     wanted = asked - _ASKING or asked
-    split = [
-        (passage, [each for each in split_sentences(passage.text) if each.kind != "heading"]) for passage in passages
-    ]
-    weights = _weights(wanted, [passage.text[each.start : each.end] for passage, found in split for each in found])
-    best = [
+    split = [split_sentences(passage.text) for passage in passages]
+    candidates = [
         candidate
-        for rank, (passage, sentences) in enumerate(split)
-        if (candidate := _best_of(passage, sentences, wanted, weights, NEXT_PASSAGE**rank))
+        for rank, (passage, sentences) in enumerate(zip(passages, split, strict=True))
+        for candidate in _candidates(passage, sentences, wanted, NEXT_PASSAGE**rank)
     ]
-    if not best:
-        return Chosen([_beginning(*split[0])], list(passages[1 : 1 + MORE]), direct=False)
-    top = max(each.score for each in best)
-    quoted = sorted((each for each in best if each.score >= ENOUGH * top), key=lambda each: -each.score)[:QUOTES]
-    used = {each.passage.number for each in quoted}
-    more = [each.passage for each in best if each.passage.number not in used]
-    return Chosen([_quote(each, wanted) for each in quoted], more[:MORE], direct=True)
+    weights = _weights(wanted, candidates)
+    if not any(_weight(each.shared, weights) >= DIRECT for each in candidates):
+        first = [each for each in candidates if each.passage is passages[0]]
+        quote = _quote(max(first, key=lambda each: _value(each, weights, set())), wanted) if first else None
+        return Chosen([quote or _beginning(passages[0], split[0])], list(passages[1 : 1 + MORE]), direct=False)
+    chosen = _choose(candidates, weights)
+    used = {each.passage.number for each in chosen}
+    related = {each.passage.number for each in candidates if _weight(each.shared | each.context, weights) >= RELATED}
+    more = [passage for passage in passages if passage.number in related - used]
+    return Chosen([_quote(each, wanted) for each in chosen], more[:MORE], direct=True)
 
 
-def _weights(wanted: set[str], sentences: Sequence[str]) -> dict[str, float]:
-    """How telling a word of the question is: the rarer among the sentences, the more."""
-    frequency = Counter(stem for sentence in sentences for stem in wanted.intersection(stems(sentence)))
-    return {stem: math.log(1 + (len(sentences) + 1) / (frequency[stem] + 0.5)) for stem in wanted}
-
-
-def _best_of(
-    passage: ShownPassage, sentences: list[Sentence], wanted: set[str], weights: dict[str, float], share: float
-) -> _Candidate | None:
-    """The sentence of this passage that has most of the question. Its title and heading count a little, too."""
-    whole = sum(weights.values())
-    context = wanted.intersection(stems(f"{passage.title} {passage.heading or ''}"))
-    best: _Candidate | None = None
+def _candidates(
+    passage: ShownPassage, sentences: list[Sentence], wanted: set[str], share: float
+) -> Iterator[_Candidate]:
+    context = above = wanted.intersection(stems(f"{passage.title} {passage.heading or ''}"))
     for position, each in enumerate(sentences):
         text = passage.text[each.start : each.end]
         words = stems(text)
         shared = wanted.intersection(words)
-        if not shared or each.kind == "code" or len(text) > QUOTE_CHARACTERS:
-            continue
-        score = sum(weights[stem] for stem in shared) + 0.4 * sum(weights[stem] for stem in context - shared)
-        score *= share / whole
-        if len(words) < 4 or each.kind == "table" or text.endswith("?"):
-            score *= 0.6  # a scrap, a row or a question is rarely an answer
-        if best is None or score > best.score:
-            best = _Candidate(passage, sentences, position, score)
-    return best
+        if each.kind == "heading":
+            context = above | shared
+        elif shared and each.kind != "code" and len(text) <= QUOTE_CHARACTERS:
+            poor = len(words) < 4 or each.kind == "table" or text.endswith("?")  # rarely an answer
+            yield _Candidate(
+                passage, sentences, position, frozenset(shared), frozenset(context), share * (0.6 if poor else 1)
+            )
+
+
+def _weights(wanted: set[str], candidates: Sequence[_Candidate]) -> dict[str, float]:
+    """How telling each word of the question is, 1 in all: the rarer among the sentences, the more."""
+    frequency = Counter(stem for each in candidates for stem in each.shared)
+    telling = {stem: math.log(1 + (len(candidates) + 1) / (frequency[stem] + 0.5)) for stem in wanted}
+    whole = sum(telling.values()) or 1.0
+    return {stem: weight / whole for stem, weight in telling.items()}
+
+
+def _weight(words: Iterable[str], weights: Mapping[str, float]) -> float:
+    return sum(weights[stem] for stem in words)
+
+
+def _value(candidate: _Candidate, weights: Mapping[str, float], said: set[str]) -> float:
+    """What the sentence adds to what was said already: new words of the question count whole, others half."""
+    new, known = candidate.shared - said, candidate.shared & said
+    context = 0.4 * _weight(candidate.context - said, weights)
+    return candidate.share * (_weight(new, weights) + 0.5 * _weight(known, weights) + context)
+
+
+def _choose(candidates: Sequence[_Candidate], weights: Mapping[str, float]) -> list[_Candidate]:
+    """The best sentence, and those that add enough to it."""
+    chosen: list[_Candidate] = []
+    said: set[str] = set()
+    least = 0.0
+    for _ in range(QUOTES):
+        left = [each for each in candidates if not any(_beside(each, other) for other in chosen)]
+        best = max(left, key=lambda each: _value(each, weights, said), default=None)
+        if best is None or (value := _value(best, weights, said)) < least:
+            break
+        chosen.append(best)
+        said |= best.shared
+        least = max(least, ENOUGH * value)
+    return chosen
+
+
+def _beside(one: _Candidate, other: _Candidate) -> bool:
+    """The same sentence or the next one: its quote may hold it."""
+    return one.passage is other.passage and abs(one.position - other.position) <= 1
 
 
 def _quote(candidate: _Candidate, wanted: set[str]) -> Quote:
     """The sentence; with the one before it, where it leans on that, or the next, where it has more of the question."""
-    passage, sentences = candidate.passage, candidate.sentences
+    sentences, text = candidate.sentences, candidate.passage.text
     first = last = candidate.position
-    text = passage.text
-    if first and _LEANING.match(text, sentences[first].start) and sentences[first - 1].kind == "prose":
+    if _LEANING.match(candidate.text) and _go_on(text, sentences, first - 1):
         first -= 1
-    elif last + 1 < len(sentences) and sentences[last + 1].kind == "prose":
-        here = set(stems(text[sentences[last].start : sentences[last].end]))
+    elif _go_on(text, sentences, last):
         follows = text[sentences[last + 1].start : sentences[last + 1].end]
-        opens = text[sentences[last].end - 1] == ":"
-        if opens or (wanted - here).intersection(stems(follows)) or _LEANING.match(follows):
+        more = (wanted - candidate.shared).intersection(stems(follows))
+        if candidate.text.endswith(":") or more or _LEANING.match(follows):
             last += 1
     start, end = sentences[first].start, sentences[last].end
-    if end - start > QUOTE_CHARACTERS:
-        start, end = sentences[candidate.position].start, sentences[candidate.position].end
-    return Quote(passage.number, _plain(text[start:end]))
+    whole = text[start:end] if end - start <= QUOTE_CHARACTERS else candidate.text
+    return Quote(candidate.passage.number, _plain(whole))
+
+
+def _go_on(text: str, sentences: Sequence[Sentence], position: int) -> bool:
+    """Whether the sentence after `position` goes on in the same paragraph."""
+    if not 0 <= position < len(sentences) - 1:
+        return False
+    here, there = sentences[position], sentences[position + 1]
+    between = text[here.end : there.start]
+    return here.kind == there.kind == "prose" and not between.strip() and between.count("\n") < 2
 
 
 def _beginning(passage: ShownPassage, sentences: Sequence[Sentence]) -> Quote:
