@@ -15,6 +15,7 @@ from typing import Final
 
 from Stemmer import Stemmer
 
+from assistant.knowledge.language import UNKNOWN
 from assistant.knowledge.small_words import ENGLISH_STOP_WORDS
 
 K1: Final = 1.2
@@ -30,6 +31,9 @@ MARK: Final = "~"
 
 MAX_LEXEME: Final = 64
 """Characters. What is longer is no word that anybody looks for."""
+
+MAX_QUERY: Final = 300
+"""Lexemes of a question that are looked up: those of a long paragraph."""
 
 _MARKS: Final = "".join(chr(code) for code in range(0x300, 0x3100) if unicodedata.category(chr(code))[0] == "M")
 """Signs that belong to the letter before them: accents, the vowels of Indian scripts. `\\w` leaves them out."""
@@ -60,6 +64,20 @@ def count_lexemes(parts: Iterable[str], language: str) -> Counter[str]:
     for part in parts:
         counts.update(lexemes(part, language))
     return counts
+
+
+def query_lexemes(texts: Iterable[tuple[str, float]], language: str) -> dict[str, float]:
+    """The lexemes of a question in `language` with their weights: as words and as pieces, since chunks of the space
+    may be counted either way. At most `MAX_QUERY` of them, the heaviest.
+    """
+    weights: dict[str, float] = {}
+    for text, weight in texts:
+        counts = count_lexemes((text,), UNKNOWN)
+        if language == "en":
+            counts.update(count_lexemes((text,), "en"))
+        for lexeme, count in counts.items():
+            weights[lexeme] = weights.get(lexeme, 0.0) + weight * count
+    return dict(sorted(weights.items(), key=lambda item: -item[1])[:MAX_QUERY])
 
 
 def _fold(text: str) -> str:

@@ -71,6 +71,7 @@ class DocumentEmbedding(Identified, Base):
     length: Mapped[int | None]
     model: Mapped[str | None]
     search_vector: Mapped[list[float] | None] = mapped_column(HALFVEC())
+    input_hash: Mapped[bytes | None]
 
     __table_args__ = (
         UniqueConstraint("document_id", "chunk_index"),
@@ -143,6 +144,7 @@ class DocumentIndexing(Base):
     model: Mapped[str | None]
     chunks: Mapped[int] = mapped_column(server_default=text("0"))
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    deaths: Mapped[int] = mapped_column(server_default=text("0"))
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
@@ -155,3 +157,16 @@ class DocumentIndexing(Base):
         Index("idx_document_indexing_space", "space_id", "document_id"),
         {"schema": "assistant"},
     )
+
+
+class FreshVector(Base):
+    """A vector whose chunk is not stored yet."""
+
+    __tablename__ = "fresh_vectors"
+
+    document_id: Mapped[UUID] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    input_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    vector: Mapped[list[float]] = mapped_column(VECTOR())
+
+    __table_args__ = ({"schema": "assistant", "prefixes": ["UNLOGGED"]},)

@@ -87,6 +87,7 @@ create table public.document_embeddings (
     length integer,
     model text,
     search_vector halfvec,
+    input_hash bytea,
     unique (document_id, chunk_index),
     constraint document_embeddings_tenant_key unique (id, space_id),
     constraint document_embeddings_document_of_same_space foreign key (document_id, space_id)
@@ -102,6 +103,7 @@ comment on column public.document_embeddings.length is 'additive: number of word
 comment on column public.document_embeddings.model is 'additive: whose vectors these are; a search compares those of one model';
 comment on column public.document_embeddings.search_vector is
     'additive: the vector in the model''s own width and half precision, which is what a search reads';
+comment on column public.document_embeddings.input_hash is 'additive: sha256 of what was embedded: the same again needs no embedder';
 -- A search reads every row of a small space: its vectors lie in the row, what it does not compare lies elsewhere.
 alter table public.document_embeddings alter column search_vector set storage plain;
 alter table public.document_embeddings alter column embedding set storage external;
@@ -197,11 +199,13 @@ create table assistant.document_indexing (
     model text,
     chunks integer not null default 0,
     attempts integer not null default 0,
+    deaths integer not null default 0,
     updated_at timestamptz not null default now(),
     constraint document_indexing_document_of_same_space foreign key (document_id, space_id)
         references public.documents (id, space_id) on delete cascade
 );
 comment on column assistant.document_indexing.version is 'counts the changes of the document: an indexer stores nothing of an older one';
+comment on column assistant.document_indexing.deaths is 'how often a worker ended in the middle of it: twice is enough';
 comment on column assistant.document_indexing.content_hash is 'of what the stored chunks were made from';
 create index idx_document_indexing_space on assistant.document_indexing (space_id, document_id);
 alter table assistant.document_indexing enable row level security;
@@ -212,6 +216,19 @@ create policy document_indexing_select on assistant.document_indexing for select
 grant select on assistant.document_indexing to anon, authenticated;
 grant select, insert, update, delete on assistant.document_indexing to service_role;
 grant select, insert, update on assistant.document_indexing to goalspace_definer;
+
+-- Vectors on their way: kept when a worker ends before the chunks are stored, so that nothing is embedded twice.
+-- Lost with a crash of the database, which costs embedding them again.
+create unlogged table assistant.fresh_vectors (
+    document_id uuid not null references public.documents(id) on delete cascade,
+    model text not null,
+    input_hash bytea not null,
+    vector vector not null,
+    primary key (document_id, model, input_hash)
+);
+alter table assistant.fresh_vectors enable row level security;
+alter table assistant.fresh_vectors force row level security;
+grant select, insert, update, delete on assistant.fresh_vectors to service_role;
 
 -- The job exists exactly if the rows do, whoever writes them. One that waits already is reused, and the lock that this
 -- takes on it keeps a worker from running it before this transaction is over: it would read the document as it was.
@@ -231,7 +248,8 @@ create function private.queue_document() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
     insert into assistant.document_indexing as i (document_id, space_id) values (new.id, new.space_id)
-    on conflict (document_id) do update set status = 'queued', error = null, attempts = 0, version = i.version + 1;
+    on conflict (document_id) do update
+        set status = 'queued', error = null, attempts = 0, deaths = 0, version = i.version + 1;
     perform private.enqueue_indexing(new.id, new.space_id);
     return null;
 end $$;
@@ -247,7 +265,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
     place uuid;
 begin
-    update assistant.document_indexing i set status = 'queued', error = null, attempts = 0
+    update assistant.document_indexing i set status = 'queued', error = null, attempts = 0, deaths = 0
     where i.document_id = document and i.space_id = any (array(select private.member_spaces('editor')))
     returning i.space_id into place;
     if place is not null then
@@ -301,7 +319,7 @@ grant execute on function assistant.nearest_chunks(uuid, text, text[], {ext}.hal
 DOWN = """
 delete from jobs.procrastinate_jobs where task_name = 'index_document' and status = 'todo';
 drop function assistant.nearest_chunks, assistant.index_again;
-drop table assistant.document_indexing, assistant.postings, assistant.space_statistics,
+drop table assistant.fresh_vectors, assistant.document_indexing, assistant.postings, assistant.space_statistics,
     public.document_embeddings, public.documents;
 drop function private.queue_document(), private.enqueue_indexing(uuid, uuid), private.count_new_chunks(),
     private.count_gone_chunks(), private.fill_space_of_chunk(), private.keep_author_true();

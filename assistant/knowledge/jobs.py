@@ -1,0 +1,33 @@
+"""What workers do for knowledge. A job is enqueued by the database itself, with the rows that need it."""
+
+import random
+from typing import Final
+from uuid import UUID
+
+from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
+from procrastinate.jobs import Job
+
+from assistant.knowledge.indexing import Indexer
+
+INDEXER: Final = "indexer"
+"""Key of what the worker's context holds for these jobs."""
+
+LONGEST_WAIT: Final = 120
+
+
+class BackOff(BaseRetryStrategy):
+    """After 2, 4, 8, … seconds, spread. How often is the indexer's to say: it raises only while a try may help."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
+        seconds = min(2 ** (job.attempts + 1), LONGEST_WAIT) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads only
+        return RetryDecision(retry_in={"seconds": round(seconds)})
+
+
+async def index_document(context: JobContext, *, document_id: str, space_id: str) -> None:
+    """Index a document of that space: whoever may write it has asked for that by writing it."""
+    indexer: Indexer = context.additional_context[INDEXER]
+    await indexer.index(UUID(document_id), UUID(space_id))
+
+
+def register_jobs(app: App) -> None:
+    app.task(name="index_document", queue="documents", pass_context=True, retry=BackOff())(index_document)

@@ -1,0 +1,86 @@
+"""Question → passages: prepared without a connection, found by one statement as whoever asks."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from assistant.db.identity import Principal
+from assistant.db.session import Database
+from assistant.knowledge.followups import Turn, find_context
+from assistant.knowledge.language import detect_language
+from assistant.knowledge.lexical import query_lexemes
+from assistant.knowledge.search import Floor, Passage, PreparedQuery, find_passages
+from assistant.llm.embeddings import Embedder
+
+__all__ = ["RELEVANT", "Passage", "PreparedQuery", "Retriever", "Turn"]
+
+MAX_QUESTION: Final = 8_000
+"""Characters of a question that are searched for. More is pasted text, whose beginning says what it is about."""
+
+DENSE_WEIGHT: Final = 0.6
+"""The share of the vectors in a passage's score; its words have the rest."""
+
+FOREIGN_DENSE_WEIGHT: Final = 0.2
+"""For a question in a language that the embedder does not know: enough to find a text in one that it knows, too little
+to put that before a text which has the question's words."""
+
+RELEVANT: Final = Floor(cosine=0.3, words=0.5)
+
+PER_DOCUMENT: Final = 3
+"""Passages of one document in an answer's context: one long or hostile document must not crowd out the others."""
+
+
+class Retriever:
+    """Searches the documents of one space at a time."""
+
+    def __init__(self, database: Database, embedder: Embedder) -> None:
+        self._database = database
+        self._embedder = embedder
+
+    async def prepare(
+        self, question: str, history: Sequence[Turn] = (), *, dense_weight: float = DENSE_WEIGHT
+    ) -> PreparedQuery:
+        """Embed the question and what it continues. Takes no connection.
+
+        `history`: the turns before it, oldest first. Raises EmbedderUnavailableError.
+        """
+        question = question[:MAX_QUESTION]
+        language = detect_language(question, "en")
+        context = find_context(question, history, language)
+        vector = await self._embedder.embed_query(question)
+        if context is not None:
+            summary = await self._embedder.embed_query(context.summary)
+            vector = (1 - context.share) * vector + context.share * summary
+        known = self._embedder.languages
+        foreign = known is not None and language not in known
+        return PreparedQuery(
+            lexemes=query_lexemes([(question, 1.0), *(context.texts if context else ())], language),
+            vector=vector,
+            model=self._embedder.model,
+            languages=None if known is None else tuple(sorted(known)),
+            dense_weight=FOREIGN_DENSE_WEIGHT if foreign else dense_weight,
+            foreign=foreign,
+        )
+
+    async def search(
+        self,
+        connection: AsyncConnection,
+        space_id: UUID,
+        prepared: PreparedQuery,
+        limit: int = 8,
+        *,
+        per_document: int | None = None,
+        floor: Floor | None = None,
+    ) -> list[Passage]:
+        """One statement in the caller's transaction, with the caller's rights."""
+        return await find_passages(connection, space_id, prepared, limit=limit, per_document=per_document, floor=floor)
+
+    async def retrieve(
+        self, principal: Principal, space_id: UUID, question: str, history: Sequence[Turn] = (), limit: int = 8
+    ) -> list[Passage]:
+        """What an answer to `question` may stand on, best first; an empty list means that nothing relevant is there."""
+        prepared = await self.prepare(question, history)
+        async with self._database.transaction(principal) as connection:
+            return await self.search(connection, space_id, prepared, limit, per_document=PER_DOCUMENT, floor=RELEVANT)

@@ -1,0 +1,184 @@
+"""The one statement that a search is: dense and lexical leg, fused, as whoever asks and in one space.
+
+A passage's score is `w · cosine / best cosine + (1 - w) · BM25 / best BM25`, each over all candidates: the best of
+both legs. Every candidate has both of its scores, also where only one leg found it. Cosines count where the embedder
+knows the passage's language; other passages have their words alone, and come last where they have none.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from assistant.knowledge.lexical import K1, MARK, B
+from assistant.llm.embeddings import FloatArray
+
+LEG: Final = 100
+"""Candidates of each leg."""
+
+EXACT_BELOW: Final = 20_000
+"""Chunks of a space up to which all are compared: exact, and no slower than the index is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that may answer; `text` is documents.content[start:end], counted in code points.
+
+    `score` is 0…1, comparable within one search only.
+    """
+
+    chunk_id: UUID
+    document_id: UUID
+    title: str
+    heading: str | None
+    page: int | None
+    text: str
+    start: int
+    end: int
+    score: float
+    created_by: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedQuery:
+    """All that the statement needs of a question."""
+
+    lexemes: dict[str, float]
+    """Lexeme → weight."""
+    vector: FloatArray
+    model: str
+    languages: tuple[str, ...] | None
+    """Those that `model` knows; None: any."""
+    dense_weight: float
+    """0…1: the share of the cosine."""
+    foreign: bool
+    """The question is in a language that `model` does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A passage is relevant that has one of both: the others are what is left when nothing fits."""
+
+    cosine: float
+    words: float
+    """Share of what the question's words weigh, rare ones more, that stands in the passage."""
+
+
+_SEARCH: Final = """
+with size as materialized (
+    select chunks, greatest(words, 1)::float8 / chunks as mean_length
+    from assistant.space_statistics where space_id = %(space)s and chunks > 0
+),
+wanted as (
+    select * from unnest(%(lexemes)s::text[], %(weights)s::float8[]) as w(lexeme, weight)
+),
+hits as materialized (
+    select lexeme, chunk_id, tf, length from assistant.postings
+    where space_id = %(space)s and lexeme = any (%(lexemes)s::text[])
+),
+rarity as materialized (
+    select w.lexeme, w.weight * ln(1 + (s.chunks - coalesce(h.n, 0) + 0.5) / (coalesce(h.n, 0) + 0.5)) as weight
+    from wanted w left join (select lexeme, count(*) as n from hits group by lexeme) h using (lexeme), size s
+),
+asked as materialized (
+    select sum(weight) filter (where not starts_with(lexeme, %(mark)s)) as words,
+           sum(weight) filter (where starts_with(lexeme, %(mark)s)) as pieces
+    from rarity
+),
+lexical as materialized (
+    select h.chunk_id, sum(r.weight) as matched,
+           sum(r.weight * h.tf * (%(k1)s + 1)
+               / (h.tf + %(k1)s * (1 - %(b)s + %(b)s * h.length / s.mean_length))) as score
+    from hits h join rarity r using (lexeme), size s group by h.chunk_id
+),
+near as materialized (
+    (select e.id as chunk_id
+     from public.document_embeddings e
+     where e.space_id = %(space)s and e.model = %(model)s and (select chunks from size) < %(exact_below)s
+     order by (%(known)s::text[] is null or e.language = any (%(known)s::text[])) desc,
+              e.search_vector <#> %(vector)s::halfvec, e.document_id, e.chunk_index
+     limit %(leg)s)
+    union all
+    (select n.chunk_id
+     from size, lateral assistant.nearest_chunks(
+         %(space)s, %(model)s, case when not %(foreign)s then %(known)s::text[] end, %(vector)s::halfvec, %(leg)s) n
+     where size.chunks >= %(exact_below)s)
+),
+candidates as (
+    select chunk_id from near
+    union
+    (select chunk_id from lexical order by score desc, chunk_id limit %(leg)s)
+),
+measured as (
+    select e.id, e.document_id, e.chunk_index, e.heading, e.page, e.chunk_text, e.start_offset, e.end_offset,
+           coalesce(l.score, 0) as words,
+           coalesce(l.matched / case when e.language = 'en' then a.words else a.pieces end, 0) as matched,
+           case when e.model = %(model)s and (%(known)s::text[] is null or e.language = any (%(known)s::text[]))
+                then greatest(-(e.search_vector <#> %(vector)s::halfvec), 0) else 0 end as cosine
+    from candidates c
+    join public.document_embeddings e on e.id = c.chunk_id and e.space_id = %(space)s
+    left join lexical l using (chunk_id), asked a
+),
+fused as (
+    select m.*, coalesce(%(dense)s * m.cosine / nullif(max(m.cosine) over (), 0), 0)
+              + coalesce((1 - %(dense)s) * m.words / nullif(max(m.words) over (), 0), 0) as score
+    from measured m
+),
+ranked as (
+    select f.*, row_number() over (partition by document_id order by score desc, cosine desc, chunk_index) as nth
+    from fused f
+    where cosine >= %(least_cosine)s or matched >= %(least_words)s
+)
+select r.id, r.document_id, d.title, r.heading, r.page, r.chunk_text, r.start_offset, r.end_offset, r.score,
+       d.created_by
+from ranked r join public.documents d on d.id = r.document_id
+where r.nth <= %(per_document)s
+order by r.score desc, r.cosine desc, r.document_id, r.chunk_index
+limit %(limit)s
+"""
+
+
+async def find_passages(
+    connection: AsyncConnection,
+    space_id: UUID,
+    query: PreparedQuery,
+    *,
+    limit: int,
+    per_document: int | None = None,
+    floor: Floor | None = None,
+) -> list[Passage]:
+    """The best `limit` passages of one space that whoever owns the transaction may read, best first.
+
+    `per_document`: no more than so many of one document. Without `floor` there are fewer than `limit` only where the
+    space has no more.
+    """
+    leg = max(LEG, limit if per_document is None else 4 * limit)
+    result = await connection.exec_driver_sql(
+        _SEARCH,
+        {
+            "space": space_id,
+            "lexemes": list(query.lexemes),
+            "weights": list(query.lexemes.values()),
+            "k1": K1,
+            "b": B,
+            "mark": MARK,
+            "model": query.model,
+            "known": None if query.languages is None else list(query.languages),
+            "foreign": query.foreign,
+            "vector": write_vector(query.vector),
+            "dense": query.dense_weight,
+            "leg": leg,
+            "exact_below": EXACT_BELOW,
+            "least_cosine": floor.cosine if floor else -1.0,
+            "least_words": floor.words if floor else 0.0,
+            "per_document": per_document or leg + leg,
+            "limit": limit,
+        },
+    )
+    return [Passage(*tuple(row)) for row in result]
+
+
+def write_vector(vector: FloatArray) -> str:
+    """As PostgreSQL reads it."""
+    return "[" + ",".join(map(repr, vector.tolist())) + "]"
