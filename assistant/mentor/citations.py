@@ -76,7 +76,10 @@ def find_marks(text: str) -> list[Mark]:
 
 def _claim(text: str, start: int, end: int) -> str:
     """The last sentence of `text[start:end]`, or what there is of it."""
-    body = text[start:end].rstrip(_TAIL)
+    said = text[start:end].rstrip()
+    if said.endswith("»") and (opening := said.rfind("«")) >= 0:
+        return said[opening + 1 : -1]  # words that are quoted belong together, whatever they hold
+    body = said.rstrip(_TAIL)
     begin = 0
     for boundary in _BOUNDARY.finditer(body):
         begin = boundary.end()

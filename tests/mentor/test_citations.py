@@ -54,7 +54,7 @@ def test_marks_are_found_outside_of_code(text: str, found: list[tuple[int, ...]]
         ("Ropes are long [1] and knots are short [2].", ["Ropes are long", "and knots are short"]),
         ("Both say it [1][2], also [3]", ["Both say it", "Both say it", "also"]),
         ("Intro:\n- one thing [1]\n- other thing [2]", ["one thing", "other thing"]),
-        ("«A loop that holds.» [1]", ["A loop that holds"]),
+        ("Look: «A loop. It holds.» [1]", ["A loop. It holds."]),
         ("[1] says that ropes are long. More.", ["says that ropes are long"]),
     ],
 )

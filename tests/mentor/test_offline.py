@@ -102,7 +102,7 @@ async def test_a_sentence_that_leans_on_the_one_before_is_quoted_with_it() -> No
 
 
 async def test_further_passages_are_named_by_their_place() -> None:
-    other = passage("There is wind, too.", title="Weather", heading="Weather › Storms")
+    other = passage("Storms bring gusts of wind.", title="Weather", heading="Weather › Storms")
 
     answer = text_of(await ask("Do gusts of wind come before rain?", [WIND, other]))
 

@@ -47,8 +47,9 @@ _ASKING: Final = frozenset(
     )
 )
 _LEANING: Final = re.compile(
-    r"(?:\w+ (?:it|this|them|es|sie|ihn)|it|its|this|that|these|those|they|their|he|she|his|her|such|but|and|however|therefore|thus|also|then|er|sie|es"
-    r"|dies\w*|jene\w*|aber|und|doch|jedoch|deshalb|daher|dabei|damit|dadurch|außerdem|dann)\b",
+    r"(?:\w+ (?:it|this|them|es|sie|ihn)|it|its|this|that|these|those|they|their|he|she|his|her|such|but|and|however"
+    r"|therefore|thus|also|then|er|sie|es|dies\w*|jene\w*|aber|und|doch|jedoch|deshalb|daher|dabei|damit|dadurch|außerdem"
+    r"|dann)\b",
     re.IGNORECASE,
 )
 
