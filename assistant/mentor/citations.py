@@ -133,8 +133,7 @@ def best_quote(text: str, claims: Sequence[set[str]]) -> tuple[int, int]:
     for claim in claims:
         known = claim & weights.keys()
         for position, each in enumerate(words):
-            similar = _similarity(each, known, weights) if known else 0.0
-            if similar > score:
+            if known and (similar := _similarity(each, known, weights)) > score:
                 best, score, wanted = position, similar, known
     first, last = _widen(sentences, words, best, score, wanted, weights)
     return _shorten(text, sentences[first].start, sentences[last].end, wanted)
@@ -151,8 +150,11 @@ def _similarity(words: set[str], claim: set[str], weights: dict[str, float]) -> 
     shared = words & claim
     if not shared:
         return 0.0
-    weight = weights.__getitem__
-    return 2 * sum(map(weight, shared)) / (sum(map(weight, words)) + sum(map(weight, claim)))
+    return 2 * _weigh(shared, weights) / (_weigh(words, weights) + _weigh(claim, weights))
+
+
+def _weigh(words: set[str], weights: dict[str, float]) -> float:
+    return sum(map(weights.__getitem__, words))
 
 
 def _widen(
