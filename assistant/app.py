@@ -54,12 +54,13 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
         async with open_services(settings) as services:
             app.state.services = services
             await services.runs.start()
+            services.worker.start()
             watch = asyncio.create_task(services.gate.run(), context=contextvars.Context())
             try:
                 yield
             finally:
                 watch.cancel()
-                await services.runs.close(GRACE_SECONDS)
+                await asyncio.gather(services.runs.close(GRACE_SECONDS), services.worker.stop())
 
     api = Router(
         "/",

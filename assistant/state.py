@@ -24,6 +24,7 @@ from assistant.mentor.policies import SECONDS
 from assistant.pagination import Cursors
 from assistant.resources import resource_dir
 from assistant.settings import Settings
+from assistant.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Services:
     runs: RunManager
     chat: ChatService
     gate: SocketGate
+    worker: Worker
 
 
 @asynccontextmanager
@@ -75,6 +77,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             runs=runs,
             chat=ChatService(database, runs),
             gate=SocketGate(database, settings.allowed_origins),
+            worker=Worker(server, database, embedder),
         )
 
 

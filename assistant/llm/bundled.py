@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from langchain_core.embeddings import Embeddings
 
 from assistant.errors import ConfigurationError
 
@@ -62,7 +61,7 @@ class _Encoder:
         return vector
 
 
-class BundledEmbeddings(Embeddings):
+class MiniLM:
     """Unit vectors of English text; beyond 256 tokens a text is cut. Loads itself with the first text.
 
     `threads` is the number of passages that are embedded at the same time. A query has a thread of its own, so that
@@ -94,21 +93,6 @@ class BundledEmbeddings(Embeddings):
         loop = asyncio.get_running_loop()
         rows = await asyncio.gather(*(loop.run_in_executor(self._passage_threads, self.encode, text) for text in texts))
         return np.array(rows, np.float32).reshape(len(texts), self.manifest.dimensions)
-
-    def embed_query(self, text: str) -> list[float]:
-        vector: list[float] = self.encode(text).tolist()
-        return vector
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        return [row.tolist() for row in self._passage_threads.map(self.encode, texts)]
-
-    async def aembed_query(self, text: str) -> list[float]:
-        vector: list[float] = (await self.encode_query(text)).tolist()
-        return vector
-
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        vectors: list[list[float]] = (await self.encode_passages(texts)).tolist()
-        return vectors
 
     def _loaded(self) -> _Encoder:
         with self._loading:

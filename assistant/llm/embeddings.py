@@ -7,17 +7,19 @@ provider:model     any hosted or local one that LangChain's `init_embeddings` kn
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import numpy as np
 import structlog
-from langchain_core.embeddings import Embeddings
 from pydantic import ValidationError
 
 from assistant.errors import ConfigurationError, UnavailableError
-from assistant.llm.bundled import PASSAGE_THREADS, BundledEmbeddings, FloatArray
+from assistant.llm.bundled import PASSAGE_THREADS, FloatArray, MiniLM
 
-__all__ = ["BundledEmbeddings", "Embedder", "EmbedderUnavailableError", "FloatArray", "build_embedder"]
+if TYPE_CHECKING:  # LangChain takes 35 MB, which a service with the bundled embedder need not have
+    from langchain_core.embeddings import Embeddings
+
+__all__ = ["Embedder", "EmbedderUnavailableError", "FloatArray", "build_embedder"]
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +83,7 @@ def build_embedder(name: str, *, threads: int = PASSAGE_THREADS) -> Embedder:
     Raises ConfigurationError: files are missing, the provider is unknown, its package or its key is not there.
     """
     if name == "bundled":
-        bundled = BundledEmbeddings(threads=threads)
+        bundled = MiniLM(threads=threads)
         manifest = bundled.manifest
         return Embedder(manifest.model, manifest.dimensions, frozenset({"en"}), bundled)
     return Embedder(name, None, None, HostedVectors(name, _init_hosted(name)))
@@ -90,7 +92,7 @@ def build_embedder(name: str, *, threads: int = PASSAGE_THREADS) -> Embedder:
 class HostedVectors:
     """LangChain embeddings of another's making, whose answers are checked before anybody stores them."""
 
-    def __init__(self, model: str, embeddings: Embeddings) -> None:
+    def __init__(self, model: str, embeddings: "Embeddings") -> None:
         self._model = model
         self._embeddings = embeddings
 
@@ -140,7 +142,7 @@ class HostedVectors:
         return EmbedderUnavailableError(f"The embedding model {self._model} answered with {what}.")
 
 
-def _init_hosted(name: str) -> Embeddings:
+def _init_hosted(name: str) -> "Embeddings":
     if ":" not in name:
         raise ConfigurationError(f"GOALSPACE_EMBEDDINGS: {name!r} is neither `bundled` nor `provider:model`.")
 

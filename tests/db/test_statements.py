@@ -7,7 +7,7 @@ import pytest
 
 from assistant.db.errors import DatabaseUnavailableError
 from assistant.db.identity import ANONYMOUS, MissingIdentityError, learner, service
-from assistant.db.session import Database
+from assistant.db.session import CLIENT_ROLES, Database
 from assistant.db.setup import Server
 from assistant.db.statements import StatementPool
 from assistant.errors import ForbiddenError, InvalidError
@@ -27,7 +27,7 @@ async def test_a_statement_runs_as_its_caller(database: Database, make_person: M
 
 async def test_alternating_callers_never_meet(server: Server) -> None:
     """Over one connection, with errors and cancellations in between."""
-    pool = StatementPool(server.logins.login_url, roles=("authenticated",), size=1, application="test")
+    pool = StatementPool(server.logins.login_url, roles=CLIENT_ROLES, size=1, application="test")
     await pool.open()
     people = [learner(uuid4()) for _ in range(3)]
     for turn in range(200):
@@ -45,7 +45,7 @@ async def test_alternating_callers_never_meet(server: Server) -> None:
 
 
 async def test_nothing_of_an_identity_stays_with_the_connection(server: Server) -> None:
-    pool = StatementPool(server.logins.login_url, roles=("authenticated",), size=1, application="test")
+    pool = StatementPool(server.logins.login_url, roles=CLIENT_ROLES, size=1, application="test")
     await pool.open()
     await pool.run(learner(uuid4()), [(WHO, ())])
     async with pool._pool.connection() as connection:
@@ -88,7 +88,7 @@ async def test_dead_connections_are_replaced(database: Database, make_person: Ma
 
 async def test_a_busy_pool_says_so(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("assistant.db.statements.POOL_WAIT_SECONDS", 0.05)
-    pool = StatementPool(server.logins.login_url, roles=("authenticated",), size=1, application="test")
+    pool = StatementPool(server.logins.login_url, roles=CLIENT_ROLES, size=1, application="test")
     await pool.open()
     person = learner(uuid4())
     sleeping = asyncio.create_task(pool.run(person, [("select pg_sleep(0.5)", ())]))
@@ -101,7 +101,7 @@ async def test_a_busy_pool_says_so(server: Server, monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_server_that_is_away_is_unavailable() -> None:
-    pool = StatementPool("postgresql://nobody@127.0.0.1:9/none", roles=("anon",), size=1, application="test")
+    pool = StatementPool("postgresql://nobody@127.0.0.1:9/none", roles=CLIENT_ROLES, size=1, application="test")
     pool._pool.timeout = 0.1
     await pool.open()
     with pytest.raises(DatabaseUnavailableError):

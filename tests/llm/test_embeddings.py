@@ -17,12 +17,12 @@ from assistant.errors import ConfigurationError
 from assistant.llm import embeddings as module
 from assistant.llm.bundled import FOLDER
 from assistant.llm.embeddings import (
-    BundledEmbeddings,
     Embedder,
     EmbedderUnavailableError,
     FloatArray,
     build_embedder,
 )
+from assistant.llm.interop import BundledEmbeddings
 
 PASSAGES = [
     "Photosynthesis turns sunlight, water and carbon dioxide into sugar.",
