@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from assistant.db.identity import Principal
 from assistant.db.session import Database
 from assistant.knowledge.followups import Turn, find_context
 from assistant.knowledge.language import detect_language
 from assistant.knowledge.lexical import query_lexemes
-from assistant.knowledge.search import Floor, Passage, PreparedQuery, find_passages
+from assistant.knowledge.search import Floor, Passage, PreparedQuery, search_statement
 from assistant.llm.embeddings import Embedder
 
 __all__ = ["RELEVANT", "Passage", "PreparedQuery", "Retriever", "Turn"]
@@ -66,7 +64,7 @@ class Retriever:
 
     async def search(
         self,
-        connection: AsyncConnection,
+        principal: Principal,
         space_id: UUID,
         prepared: PreparedQuery,
         limit: int = 8,
@@ -74,13 +72,13 @@ class Retriever:
         per_document: int | None = None,
         floor: Floor | None = None,
     ) -> list[Passage]:
-        """One statement in the caller's transaction, with the caller's rights."""
-        return await find_passages(connection, space_id, prepared, limit=limit, per_document=per_document, floor=floor)
+        """One statement, with the caller's rights."""
+        statement, values = search_statement(space_id, prepared, limit=limit, per_document=per_document, floor=floor)
+        return [Passage(*row) for row in await self._database.fetch(principal, statement, values)]
 
     async def retrieve(
         self, principal: Principal, space_id: UUID, question: str, history: Sequence[Turn] = (), limit: int = 8
     ) -> list[Passage]:
         """What an answer to `question` may stand on, best first; an empty list means that nothing relevant is there."""
         prepared = await self.prepare(question, history)
-        async with self._database.transaction(principal) as connection:
-            return await self.search(connection, space_id, prepared, limit, per_document=PER_DOCUMENT, floor=RELEVANT)
+        return await self.search(principal, space_id, prepared, limit, per_document=PER_DOCUMENT, floor=RELEVANT)

@@ -6,10 +6,8 @@ knows the passage's language; other passages have their words alone, and come la
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, LiteralString
 from uuid import UUID
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from assistant.knowledge.lexical import K1, MARK, B
 from assistant.llm.embeddings import FloatArray
@@ -139,44 +137,39 @@ limit %(limit)s
 """
 
 
-async def find_passages(
-    connection: AsyncConnection,
+def search_statement(
     space_id: UUID,
     query: PreparedQuery,
     *,
     limit: int,
     per_document: int | None = None,
     floor: Floor | None = None,
-) -> list[Passage]:
-    """The best `limit` passages of one space that whoever owns the transaction may read, best first.
+) -> tuple[LiteralString, dict[str, Any]]:
+    """The statement and its values; its rows are passages, the best `limit` of those that its caller may read.
 
     `per_document`: no more than so many of one document. Without `floor` there are fewer than `limit` only where the
     space has no more.
     """
     leg = max(LEG, limit if per_document is None else 4 * limit)
-    result = await connection.exec_driver_sql(
-        _SEARCH,
-        {
-            "space": space_id,
-            "lexemes": list(query.lexemes),
-            "weights": list(query.lexemes.values()),
-            "k1": K1,
-            "b": B,
-            "mark": MARK,
-            "model": query.model,
-            "known": None if query.languages is None else list(query.languages),
-            "foreign": query.foreign,
-            "vector": write_vector(query.vector),
-            "dense": query.dense_weight,
-            "leg": leg,
-            "exact_below": EXACT_BELOW,
-            "least_cosine": floor.cosine if floor else -1.0,
-            "least_words": floor.words if floor else 0.0,
-            "per_document": per_document or leg + leg,
-            "limit": limit,
-        },
-    )
-    return [Passage(*tuple(row)) for row in result]
+    return _SEARCH, {
+        "space": space_id,
+        "lexemes": list(query.lexemes),
+        "weights": list(query.lexemes.values()),
+        "k1": K1,
+        "b": B,
+        "mark": MARK,
+        "model": query.model,
+        "known": None if query.languages is None else list(query.languages),
+        "foreign": query.foreign,
+        "vector": write_vector(query.vector),
+        "dense": query.dense_weight,
+        "leg": leg,
+        "exact_below": EXACT_BELOW,
+        "least_cosine": floor.cosine if floor else -1.0,
+        "least_words": floor.words if floor else 0.0,
+        "per_document": per_document or leg + leg,
+        "limit": limit,
+    }
 
 
 def write_vector(vector: FloatArray) -> str:
