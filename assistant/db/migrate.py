@@ -1,5 +1,6 @@
 """Revisions: up, down, and where a database stands."""
 
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,7 +62,7 @@ def _versions() -> Path:
 def _config(url: str | URL) -> "Config":
     from alembic.config import Config  # imported late: a server that is up to date never needs it
 
-    config = Config()
+    config = Config(stdout=StringIO())  # what it finds comes as an error
     config.set_main_option("script_location", str(resource_dir("migrations")).replace("%", "%%"))
     config.attributes["url"] = driver_url(url)
     return config
