@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 from uuid import UUID
 
 import msgspec
@@ -26,7 +26,7 @@ from assistant.mentor.policies import (
     PASSAGE_TOKENS,
     PASSAGES,
 )
-from assistant.spaces.mentor_config import MentorConfig
+from assistant.spaces.mentor_config import Grounding, MentorConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,8 @@ async def load_learner_state(database: Database, principal: Principal, space_id:
     return msgspec.convert(rows[0][0], LearnerState)
 
 
+DEFAULT_TYPE: Final = "types/default"
+
 _SHORT: Final = 200
 """Characters of a wish that is a word or two, or a row of them."""
 
@@ -119,10 +121,16 @@ def build_system(prompt: Prompt, config: MentorConfig) -> list[Block]:
     role = f"types/{config.type}"
     rules = [
         prompt.render("rules"),
-        prompt.render(role if role in prompt.parts else "types/default"),
+        prompt.render(role if role in prompt.parts else DEFAULT_TYPE),
         prompt.render(f"grounding/{config.grounding}"),
     ]
     return [_cached("\n\n".join(rules)), _cached(prompt.render("owner", _wishes(config)))]
+
+
+def check_prompt(prompt: Prompt) -> None:
+    """Raises ConfigurationError where a mentor could not be told what it must know: at the start, not in a turn."""
+    for grounding in get_args(Grounding):
+        build_system(prompt, MentorConfig(grounding=grounding))
 
 
 def _wishes(config: MentorConfig) -> dict[str, str]:

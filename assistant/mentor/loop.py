@@ -43,6 +43,7 @@ from assistant.mentor.context import (
     MentorContext,
     build_question,
     build_system,
+    check_prompt,
     fit_passages,
     is_tainted,
     load_learner_state,
@@ -114,6 +115,7 @@ class Mentor:
         self._model = model
         self._retriever = retriever
         self._prompt = prompts.get(PROMPT)
+        check_prompt(self._prompt)
         self._default_model = default_model
         self.provider = model.name
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.db.session import Database
-from assistant.errors import NotFoundError
+from assistant.errors import ConfigurationError, NotFoundError
 from assistant.llm.prompts import Prompt, PromptLibrary
 from assistant.llm.tokens import content_tokens, text_tokens
 from assistant.mentor.briefing import GoalState, LearnerState
@@ -20,6 +20,7 @@ from assistant.mentor.context import (
     UNFINISHED,
     build_question,
     build_system,
+    check_prompt,
     fit_passages,
     is_tainted,
     load_learner_state,
@@ -69,6 +70,22 @@ def test_grounding_and_type_choose_among_our_words(prompt: Prompt) -> None:
 @pytest.mark.parametrize("type_", ["../rules", "default/../default", "*", "types/default", "", "a" * 10_000])
 def test_a_type_is_no_path(prompt: Prompt, type_: str) -> None:
     assert build_system(prompt, MentorConfig(type=type_)) == build_system(prompt, MentorConfig())
+
+
+@pytest.mark.parametrize("part", ["rules", "types/default", "grounding/strict", "grounding/open", "owner"])
+def test_a_prompt_that_lacks_a_part_is_refused_at_the_start(prompt: Prompt, part: str) -> None:
+    check_prompt(prompt)
+    parts = {name: text for name, text in prompt.parts.items() if name != part}
+
+    with pytest.raises(ConfigurationError, match=part):
+        check_prompt(replace(prompt, parts=parts))
+
+
+def test_a_prompt_whose_owner_has_other_slots_is_refused_at_the_start(prompt: Prompt) -> None:
+    odd = replace(prompt.parts["owner"], variables={"name": "Only this"})
+
+    with pytest.raises(ConfigurationError, match="tone"):
+        check_prompt(replace(prompt, parts={**prompt.parts, "owner": odd}))
 
 
 HOSTILE = [
