@@ -28,6 +28,8 @@ from assistant.goals.routes import GoalController
 from assistant.health import HealthController, Readiness
 from assistant.http import DEFAULT_BODY_BYTES, render_problem, secure_headers
 from assistant.identity import Authentication, Authenticator, TokenIssuer, provide_principal
+from assistant.knowledge.retrieval import Retriever
+from assistant.knowledge.routes import DocumentController, SpaceDocumentController
 from assistant.openapi import StrictInputs, describe_api
 from assistant.page.demo import DemoSession
 from assistant.page.routes import page_routes
@@ -71,6 +73,8 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             SpaceController,
             ModuleController,
             TaskController,
+            SpaceDocumentController,
+            DocumentController,
             ConversationController,
             RunController,
         ],
@@ -99,6 +103,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             "issuer": Provide(provide_issuer, sync_to_thread=False),
             "metrics": Provide(lambda: metrics, sync_to_thread=False),
             "readiness": Provide(provide_readiness, sync_to_thread=False),
+            "retriever": Provide(provide_retriever, sync_to_thread=False),
         },
         lifespan=[lifespan],
         middleware=[ObserveRequests(metrics)],
@@ -182,3 +187,7 @@ def provide_issuer(state: State) -> TokenIssuer | None:
 
 def provide_readiness(state: State) -> Readiness:
     return _services(state).readiness
+
+
+def provide_retriever(state: State) -> Retriever:
+    return _services(state).retriever

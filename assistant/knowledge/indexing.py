@@ -17,7 +17,7 @@ from assistant.db.session import Database
 from assistant.errors import AssistantError, TooLargeError, UnavailableError
 from assistant.knowledge import store
 from assistant.knowledge.chunking import Chunk, split_into_chunks
-from assistant.knowledge.extraction import read_html
+from assistant.knowledge.extraction import read_text
 from assistant.knowledge.language import detect_language
 from assistant.knowledge.lexical import count_lexemes
 from assistant.knowledge.store import NewChunk, Work
@@ -88,7 +88,7 @@ class Indexer:
     async def _index(self, work: Work) -> None:
         if work.content_type == "html" and work.content_format is None:  # written past the service, as it came
             async with self._database.service("index_document") as connection:
-                await store.convert(connection, work, read_html(work.content).content)
+                await store.convert(connection, work, read_text(work.content, "html").content)
             return  # the new text has a job of its own
         content_hash = _hash(work)
         if work.content_hash == content_hash and work.model == self._embedder.model:

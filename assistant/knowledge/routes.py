@@ -1,0 +1,164 @@
+"""Documents and search over HTTP. Public spaces' documents may be read without signing in; searching is for people."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from litestar import Controller, Request, delete, get, patch, post
+from litestar.datastructures import State, UploadFile
+from litestar.di import NamedDependency
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.params import FromPath, JSONBody, QueryParameter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from assistant.body import strictly
+from assistant.db.identity import Principal
+from assistant.errors import InvalidError
+from assistant.http import signed_in, visible
+from assistant.knowledge import service
+from assistant.knowledge.extraction import MAX_BYTES, MAX_TITLE, Extracted, parse_format, read_file, read_text
+from assistant.knowledge.models import Document
+from assistant.knowledge.retrieval import Retriever
+from assistant.knowledge.schemas import (
+    DocumentChange,
+    DocumentCreate,
+    DocumentItem,
+    DocumentRead,
+    SearchResult,
+    list_entry,
+    read_entry,
+    show_passage,
+)
+from assistant.pagination import Page, Paginator
+from assistant.spaces.models import Space
+from assistant.spaces.service import SPACE
+
+BODY_BYTES: Final = MAX_BYTES + 256 * 1024
+"""The largest file, and what a form puts around it."""
+
+MAX_RESULTS: Final = 100
+
+sees_space = visible(Space, "space_id", SPACE)
+sees_document = visible(Document, "document_id", service.NOUN)
+
+
+@dataclass
+class DocumentUpload(Operation):
+    """Says that a document may come as JSON or as a file."""
+
+    def __post_init__(self) -> None:
+        text = Schema(type=OpenAPIType.STRING)
+        as_json = Schema(
+            type=OpenAPIType.OBJECT,
+            properties={"title": text, "content": text, "content_type": text},
+            required=["title", "content"],
+            additional_properties=False,
+        )
+        file = Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream")
+        as_form = Schema(type=OpenAPIType.OBJECT, properties={"file": file, "title": text}, required=["file"])
+        self.request_body = RequestBody(
+            content={
+                "application/json": OpenAPIMediaType(schema=as_json),
+                "multipart/form-data": OpenAPIMediaType(schema=as_form),
+            },
+            required=True,
+        )
+
+
+class SpaceDocumentController(Controller):
+    path = "/api/spaces/{space_id:uuid}"
+    tags = ("documents",)
+
+    @get("/documents", operation_id="ListDocuments")
+    async def list_documents(
+        self,
+        space_id: FromPath[UUID],
+        db_session: NamedDependency[AsyncSession],
+        paginator: NamedDependency[Paginator],
+    ) -> Page[DocumentItem]:
+        """A space's documents, the oldest first, without their content."""
+        after = paginator.after("documents", space_id)
+        entries = await service.list_documents(db_session, space_id, limit=paginator.limit + 1, after=after)
+        return paginator.page([list_entry(entry) for entry in entries], "documents", space_id)
+
+    @post(
+        "/documents",
+        operation_id="CreateDocument",
+        operation_class=DocumentUpload,
+        guards=[signed_in, sees_space],
+        request_max_body_size=BODY_BYTES,
+    )
+    async def create_document(
+        self,
+        request: Request[Any, Any, State],
+        space_id: FromPath[UUID],
+        db_session: NamedDependency[AsyncSession],
+    ) -> DocumentRead:
+        """Add a document: Markdown, plain text or HTML, as JSON or as the `file` of a form. It is searchable a moment
+        later: `indexing` says how far it is. For the owner, admins and editors.
+        """
+        extracted = await _read_body(request)
+        return read_entry(await service.add_extracted(db_session, space_id, extracted))
+
+    @get("/search", operation_id="SearchDocuments", guards=[signed_in, sees_space])
+    async def search(
+        self,
+        space_id: FromPath[UUID],
+        principal: NamedDependency[Principal],
+        retriever: NamedDependency[Retriever],
+        q: Annotated[str, QueryParameter(min_length=1, max_length=2_000, description="Words or a question.")],
+        limit: Annotated[int, QueryParameter(ge=1, le=MAX_RESULTS, description="At most so many items.")] = 10,
+    ) -> SearchResult:
+        """The pieces of documents that fit best, best first, by meaning and by words."""
+        if not q.strip():
+            raise InvalidError("Say what to search for.", path="q")
+        prepared = await retriever.prepare(q)
+        passages = await retriever.search(principal, space_id, prepared, limit)
+        return SearchResult([show_passage(passage) for passage in passages])
+
+
+class DocumentController(Controller):
+    path = "/api/documents/{document_id:uuid}"
+    tags = ("documents",)
+
+    @get("/", operation_id="GetDocument")
+    async def get_document(
+        self, document_id: FromPath[UUID], db_session: NamedDependency[AsyncSession]
+    ) -> DocumentRead:
+        """One document, with its content."""
+        return read_entry(await service.get_document(db_session, document_id))
+
+    @patch(
+        "/",
+        operation_id="UpdateDocument",
+        guards=[signed_in, sees_document],
+        request_max_body_size=BODY_BYTES,
+    )
+    async def update_document(
+        self, document_id: FromPath[UUID], data: JSONBody[DocumentChange], db_session: NamedDependency[AsyncSession]
+    ) -> DocumentRead:
+        """Change what is sent, leave the rest. The old version is searched until the new one is indexed."""
+        return read_entry(await service.change_document(db_session, document_id, data.changes()))
+
+    @delete("/", operation_id="DeleteDocument", guards=[signed_in])
+    async def delete_document(self, document_id: FromPath[UUID], db_session: NamedDependency[AsyncSession]) -> None:
+        """Delete a document, and with it what search knows of it."""
+        await service.delete_document(db_session, document_id)
+
+
+async def _read_body(request: Request[Any, Any, State]) -> Extracted:
+    """What was posted, read. Raises BadRequestError, InvalidError, TooLargeError, UnsupportedError."""
+    if request.content_type[0] != "multipart/form-data":
+        body = await request.json()
+        if isinstance(body, dict) and "url" in body:
+            raise InvalidError("Documents cannot be fetched from an address; send their text or a file.", path="url")
+        sent = strictly(body, DocumentCreate)
+        return read_text(sent.content, parse_format(sent.content_type), title=sent.title)
+    form = await request.form()
+    file, title = form.get("file"), form.get("title")
+    if not isinstance(file, UploadFile):
+        raise InvalidError("Send the document as the form's field `file`.", path="file")
+    if title is not None and not (isinstance(title, str) and 0 < len(title.strip()) <= MAX_TITLE):
+        raise InvalidError(f"A title has 1 to {MAX_TITLE} characters.", path="title")
+    extracted = read_file(await file.read(), file.filename)
+    return extracted if title is None else replace(extracted, title=title.strip())

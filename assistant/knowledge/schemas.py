@@ -1,0 +1,105 @@
+"""What goes over the wire about documents and search."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from msgspec import UNSET, Meta, UnsetType
+
+from assistant.http import Incoming, Outgoing, Title
+from assistant.knowledge.search import Passage
+from assistant.knowledge.service import Entry
+
+FormatName = Annotated[str, Meta(min_length=1, max_length=100, description="markdown, text or html, or its media type")]
+
+
+class DocumentCreate(Incoming):
+    title: Title
+    content: str
+    content_type: FormatName = "markdown"
+
+
+class DocumentChange(Incoming):
+    title: Title | UnsetType = UNSET
+    content: str | UnsetType = UNSET
+    content_type: FormatName | UnsetType = UNSET
+
+
+class IndexingRead(Outgoing):
+    """How far the document is on its way into search."""
+
+    status: Annotated[str, Meta(description="queued, processing, ready, failed or quarantined")]
+    error: str | None
+    """Why it failed, or what the next try is for."""
+    chunks: int
+
+
+class DocumentItem(Outgoing):
+    id: UUID
+    space_id: UUID
+    title: str
+    content_type: str | None
+    created_by: UUID | None
+    created_at: datetime
+    updated_at: datetime
+    indexing: IndexingRead
+
+
+class DocumentRead(DocumentItem):
+    content: str
+    """Markdown or plain text, whatever was posted: what quotes are taken from."""
+
+
+class SearchItem(Outgoing):
+    """A piece of a document; `text` is its content from `start` to `end`, in code points."""
+
+    chunk_id: UUID
+    document_id: UUID
+    title: str
+    heading: str | None
+    page: int | None
+    text: str
+    start: int
+    end: int
+    score: Annotated[float, Meta(description="0…1, comparable within one answer only")]
+
+
+class SearchResult(Outgoing):
+    items: list[SearchItem]
+    next_cursor: None = None
+
+
+def read_entry(entry: Entry) -> DocumentRead:
+    return DocumentRead(**_shared(entry), content=entry.document.content)
+
+
+def list_entry(entry: Entry) -> DocumentItem:
+    return DocumentItem(**_shared(entry))
+
+
+def _shared(entry: Entry) -> dict[str, Any]:
+    document, state = entry.document, entry.indexing
+    return {
+        "id": document.id,
+        "space_id": document.space_id,
+        "title": document.title,
+        "content_type": document.content_type,
+        "created_by": document.created_by,
+        "created_at": document.created_at,
+        "updated_at": document.updated_at,
+        "indexing": IndexingRead(state.status, state.error, state.chunks),
+    }
+
+
+def show_passage(passage: Passage) -> SearchItem:
+    return SearchItem(
+        passage.chunk_id,
+        passage.document_id,
+        passage.title,
+        passage.heading,
+        passage.page,
+        passage.text,
+        passage.start,
+        passage.end,
+        round(passage.score, 4),
+    )
