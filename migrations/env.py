@@ -9,10 +9,21 @@ from assistant.db.tables import metadata
 MAINTENANCE_LOCK = "goalspace.migrations"
 
 
+def is_comparable(index: str | None) -> bool:
+    """Expressions with an operator class are more than the comparison can read."""
+    return not (index or "").startswith("idx_document_embeddings_vector")
+
+
+def include_name(name: str | None, kind: str, parents: object) -> bool:
+    return kind != "index" or is_comparable(name)
+
+
 def include_object(item: object, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
     """What the comparison of models and database leaves out: what no model describes on purpose."""
+    if kind == "index" and not is_comparable(name):
+        return False
     schema = getattr(item, "schema", None)
-    return not (kind == "table" and (schema not in (None, "public", "assistant") or name == "spatial_ref_sys"))
+    return kind != "table" or (schema in (None, "public", "assistant") and name != "spatial_ref_sys")
 
 
 LENT_SCHEMAS = ("public", "private", "assistant")
@@ -29,8 +40,8 @@ def lend(connection: Connection, *, take_back: bool) -> None:
 
 
 def run(connection: Connection) -> None:
-    connection.execute(text(f"create schema if not exists {VERSION_SCHEMA}"))
     connection.execute(text("select pg_advisory_lock(hashtext(:lock))"), {"lock": MAINTENANCE_LOCK})
+    connection.execute(text(f"create schema if not exists {VERSION_SCHEMA}"))
     connection.execute(text("set lock_timeout = '5s'"))
     connection.execute(text("set statement_timeout = '15min'"))
     connection.commit()
@@ -40,6 +51,7 @@ def run(connection: Connection) -> None:
         version_table_schema=VERSION_SCHEMA,
         transaction_per_migration=True,
         include_schemas=True,
+        include_name=include_name,
         include_object=include_object,
         autogenerate_plugins=["alembic.autogenerate.*", "~alembic.autogenerate.comments"],  # revisions hold comments
     )

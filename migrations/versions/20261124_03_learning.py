@@ -397,6 +397,7 @@ drop materialized view public.space_summaries;
 drop table public.module_progress, public.tasks, public.modules, public.space_collaborators, public.spaces, public.goals;
 drop function private.keep_progress_true(), private.guard_visibility(), private.owned_spaces(),
     private.member_spaces(text), private.public_spaces();
+revoke select on public.users from goalspace_definer;
 """
 
 
