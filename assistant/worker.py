@@ -75,18 +75,25 @@ class Worker:
     async def _work(self, queue: App) -> None:
         rescue = asyncio.create_task(self._rescue(queue), name="rescue")
         try:
-            await queue.run_worker_async(
-                concurrency=CONCURRENCY,
-                delete_jobs="successful",
-                additional_context=self._context,
-                install_signal_handlers=False,
-                fetch_job_polling_interval=POLL_SECONDS,
-                update_heartbeat_interval=HEARTBEAT_SECONDS,
-                stalled_worker_timeout=DEAD_AFTER_SECONDS,
-                shutdown_graceful_timeout=GRACE_SECONDS,
-            )
+            # One job at a time each: a worker with two would not look for the next job of a space when one is done,
+            # only after POLL_SECONDS, since nobody notifies it that the space's lock is free.
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(CONCURRENCY):
+                    workers.create_task(self._work_alone(queue))
         finally:
             rescue.cancel()
+
+    async def _work_alone(self, queue: App) -> None:
+        await queue.run_worker_async(
+            concurrency=1,
+            delete_jobs="successful",
+            additional_context=self._context,
+            install_signal_handlers=False,
+            fetch_job_polling_interval=POLL_SECONDS,
+            update_heartbeat_interval=HEARTBEAT_SECONDS,
+            stalled_worker_timeout=DEAD_AFTER_SECONDS,
+            shutdown_graceful_timeout=GRACE_SECONDS,
+        )
 
     async def _rescue(self, queue: App) -> None:
         """Take over the jobs of workers that are gone."""

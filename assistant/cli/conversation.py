@@ -66,7 +66,7 @@ class TextScreen:
             return
         self._out.print("\n[bold]Sources[/bold]")
         for source in self._sources:
-            where = " › ".join(part for part in (source["title"], source["heading"]) if part)
+            where = _place(source["title"], source["heading"])
             page = f", page {source['page']}" if source["page"] else ""
             mark = escape(f"[{source['index']}]")
             self._out.print(f"  [bold]{mark}[/bold] {escape(where)}{page}")
@@ -79,6 +79,13 @@ class JsonScreen:
     def show(self, event: dict[str, Any]) -> None:
         sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
         sys.stdout.flush()
+
+
+def _place(title: str, heading: str | None) -> str:
+    """Title and heading; a document whose first heading is its title says it once."""
+    if heading is None or heading == title:
+        return title
+    return heading if heading.startswith(f"{title} › ") else f"{title} › {heading}"
 
 
 def _shorten(quote: str) -> str:

@@ -7,18 +7,20 @@ from typing import Any, Final
 from uuid import UUID
 
 import click
+from rich.progress import Progress
 
 from assistant.app import create_app
 from assistant.cli.common import find_space, open_settings, run
 from assistant.cli.conversation import Conversation, JsonScreen, TextScreen
 from assistant.db.setup import open_server
+from assistant.errors import AssistantError
 from assistant.page.demo import DemoSession
 from assistant.sample.content import QUESTION
-from assistant.sample.maker import Sample, make_sample
+from assistant.sample.maker import Sample, make_sample, sample_states
 from assistant.serving import listen
 from assistant.serving import serve as serve_app
 from assistant.settings import Settings
-from assistant.state import open_services
+from assistant.state import Services, open_services
 from assistant.telemetry import configure_logging
 
 FACTORY: Final = "assistant.app:create_app_from_environment"
@@ -82,10 +84,9 @@ def worker() -> None:
 
 
 async def _work(settings: Settings) -> None:
-    async with open_services(settings) as services:
-        async with services.worker:
-            click.echo("The worker is ready (Ctrl-C ends it).")
-            await _until_told_to_stop()
+    async with open_services(settings) as services, services.worker:
+        click.echo("The worker is ready (Ctrl-C ends it).")
+        await _until_told_to_stop()
 
 
 async def _until_told_to_stop() -> None:
@@ -168,3 +169,19 @@ async def _demonstrate(settings: Settings) -> DemoSession:
         finally:
             await services.runs.close(grace=0)
     return DemoSession(sample.user_id, sample.space_id)
+
+
+async def _index(services: Services, sample: Sample) -> None:
+    """Wait until the sample's documents can be searched. Raises AssistantError where one cannot be."""
+    async with services.worker:
+        with Progress(transient=True, disable=not sys.stdout.isatty()) as progress:
+            bar = progress.add_task("Indexing the sample documents", total=None)
+            while True:
+                states = await sample_states(services.database, sample)
+                done = sum(state == "ready" for state, _ in states)
+                progress.update(bar, total=len(states), completed=done)
+                if done == len(states):
+                    return
+                if failed := next((error for state, error in states if state in ("failed", "quarantined")), None):
+                    raise AssistantError(f"A sample document could not be indexed: {failed}")
+                await asyncio.sleep(0.1)
