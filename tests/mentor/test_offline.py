@@ -106,7 +106,21 @@ async def test_further_passages_are_named_by_their_place() -> None:
 
     answer = text_of(await ask("Do gusts of wind come before rain?", [WIND, other]))
 
-    assert answer.endswith("More on this: Weather › Storms [2]")
+    assert answer.endswith("More on this:\n\n- Weather › Storms: «Storms bring gusts of wind.» [2]")
+
+
+async def test_under_a_heading_that_asks_the_same_its_first_sentence_answers() -> None:
+    notes = passage("Leave word ashore.\n\n## When you capsize\n\nStay with the boat. It floats.", title="Safety")
+
+    answer = text_of(await ask("What if it capsizes?", [BOWLINE, notes]))
+
+    assert answer.endswith("«Stay with the boat. It floats.» [2]")
+
+
+async def test_two_passages_are_quoted_where_each_adds_something() -> None:
+    answer = text_of(await ask("What are a bowline and a cleat hitch?", [BOWLINE, CLEAT]))
+
+    assert [mark.indexes for mark in find_marks(answer)] == [(2,), (1,)]
 
 
 async def test_nothing_found_is_said_and_nothing_is_marked() -> None:
@@ -121,7 +135,7 @@ async def test_documents_out_of_reach_are_told_and_not_guessed() -> None:
 
 
 async def test_without_a_word_in_common_it_says_that_nothing_answers_directly() -> None:
-    answer = text_of(await ask("Welcher Knoten hält?", [CLEAT]))
+    answer = text_of(await ask("Welches Seil ist das beste?", [CLEAT]))
 
     assert answer == "Keine Stelle beantwortet das unmittelbar. Am nächsten kommt:\n\n" + (
         "«A cleat hitch makes a boat fast to a dock.» [1]"

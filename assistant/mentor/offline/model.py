@@ -18,9 +18,9 @@ from assistant.llm.events import (
     ToolInputDelta,
     ToolUseStarted,
 )
-from assistant.mentor.briefing import ReadTurn, ShownPassage, read_turn
+from assistant.mentor.briefing import ReadTurn, read_turn
 from assistant.mentor.offline.phrases import Phrases, phrases_in
-from assistant.mentor.offline.quoting import choose_quotes
+from assistant.mentor.offline.quoting import Quote, choose_quotes
 from assistant.mentor.offline.reports import report
 from assistant.mentor.offline.requests import Call, Say, read_request
 
@@ -99,20 +99,16 @@ def _answer(turn: ReadTurn, phrases: Phrases) -> str:
     if not passages:
         return phrases.nothing
     chosen = choose_quotes(turn.question, passages)
-    lines = [phrases.found if chosen.direct else phrases.closest]
-    lines += [f"«{quote.text}» [{quote.number}]" for quote in chosen.quotes]
+    parts = [phrases.found if chosen.direct else phrases.closest]
+    parts += [_quoted(quote) for quote in chosen.quotes]
     if chosen.more:
-        lines.append(f"{phrases.more} {_places(chosen.more)}")
-    return "\n\n".join(lines)
+        further = (f"- {_place(quote.passage.title, quote.passage.heading)}: {_quoted(quote)}" for quote in chosen.more)
+        parts.append("\n".join([phrases.more, "", *further]))
+    return "\n\n".join(parts)
 
 
-def _places(passages: Sequence[ShownPassage]) -> str:
-    """Where these passages stand, each place once, with the numbers of its passages."""
-    marks: dict[str, str] = {}
-    for each in passages:
-        place = _place(each.title, each.heading)
-        marks[place] = f"{marks.get(place, '')}[{each.number}]"
-    return " · ".join(f"{place} {numbers}" for place, numbers in marks.items())
+def _quoted(quote: Quote) -> str:
+    return f"«{quote.text}» [{quote.passage.number}]"
 
 
 def _place(title: str, heading: str | None) -> str:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,10 @@ QUOTES: Final = 3
 """Passages that are quoted: more would be a list of results, not an answer."""
 
 MORE: Final = 3
-"""Further passages that are named."""
+"""Further passages that are named, with a word of what they say."""
+
+SNIPPET_CHARACTERS: Final = 160
+"""Of that word."""
 
 QUOTE_CHARACTERS: Final = 600
 """Of one quote; a longer sentence is left to the passage itself."""
@@ -36,14 +39,15 @@ _ASKING: Final = frozenset(
     for stem in stems(
         "a about an and any are as at be by can could describe did do does explain for from had has have how i in"
         " is it me mean means must need of on one or please say says should tell that the their there these they"
-        " this to was we were what when where which who whom whose why will with would you your aber als am an auf"
-        " aus bei bedeutet bitte da dann das dem den der des die du ein eine einem einen einer eines er erkläre es"
-        " für gibt haben hat heißt ich im in ist kann man mir mit nach nicht oder sag sein sie sind über und uns"
-        " um von vor wann warum was welche welchem welchen welcher welches wem wen wer werden wie wieso wieviel"
-        " wird wo zu al como con cuál cuáles cuándo de del dónde e el ella en es esta este la las lo los me para"
-        " por porque qué que quién se ser son su sus un una y au aux avec ce ces cette combien comment dans des du"
-        " elle en est et il la le les leur où ou par pour pourquoi quand que quel quelle quels quelles qui quoi sa"
-        " se son sont sur un une"
+        " this to was we were what when where which who whom whose why will with would you your all also but get"
+        " if into more no not so some than them then use used up very wenn aber als am an auf aus bei bedeutet"
+        " bitte da dann das dem den der des die du ein eine einem einen einer eines er erkläre es für gibt haben"
+        " hat heißt ich im in ist kann man mir mit nach nicht oder sag sein sie sind über und uns um von vor wann"
+        " warum was welche welchem welchen welcher welches wem wen wer werden wie wieso wieviel wird wo zu al como"
+        " con cuál cuáles cuándo de del dónde e el ella en es esta este la las lo los me para por porque qué que"
+        " quién se ser son su sus un una y au aux avec ce ces cette combien comment dans des du elle en est et il"
+        " la le les leur où ou par pour pourquoi quand que quel quelle quels quelles qui quoi sa se son sont sur"
+        " un une"
     )
 )
 _LEANING: Final = re.compile(
@@ -58,7 +62,7 @@ _LEANING: Final = re.compile(
 class Quote:
     """Words of a passage, with white space made plain."""
 
-    number: int
+    passage: ShownPassage
     text: str
 
 
@@ -67,8 +71,8 @@ class Chosen:
     """What the offline mentor answers with."""
 
     quotes: list[Quote]
-    more: list[ShownPassage]
-    """Other passages on the question."""
+    more: list[Quote]
+    """The best of other passages on the question, cut short."""
     direct: bool
     """Some sentence has enough of the question's words; else it is the passage that the search likes best."""
 
@@ -104,32 +108,48 @@ def choose_quotes(question: str, passages: Sequence[ShownPassage]) -> Chosen:
         for candidate in _candidates(passage, sentences, wanted, NEXT_PASSAGE**rank)
     ]
     weights = _weights(wanted, candidates)
-    if not any(_weight(each.shared, weights) >= DIRECT for each in candidates):
-        first = [each for each in candidates if each.passage is passages[0]]
-        quote = _quote(max(first, key=lambda each: _value(each, weights, set())), wanted) if first else None
-        return Chosen([quote or _beginning(passages[0], split[0])], list(passages[1 : 1 + MORE]), direct=False)
-    chosen = _choose(candidates, weights)
-    used = {each.passage.number for each in chosen}
-    related = {each.passage.number for each in candidates if _weight(each.shared | each.context, weights) >= RELATED}
-    more = [passage for passage in passages if passage.number in related - used]
-    return Chosen([_quote(each, wanted) for each in chosen], more[:MORE], direct=True)
+    direct = any(_covered(each, weights) >= DIRECT for each in candidates)
+    chosen = _choose(candidates, weights)[: QUOTES if direct else 1]
+    quotes = [_quote(each, wanted) for each in chosen] or [_beginning(passages[0], split[0])]
+    used = {quote.passage.number for quote in quotes}
+    return Chosen(quotes, list(_further(candidates, weights, used))[:MORE], direct)
+
+
+def _further(candidates: Sequence[_Candidate], weights: Mapping[str, float], used: Collection[int]) -> Iterator[Quote]:
+    """The best sentence of each passage that has something of the question and was not used."""
+    best: dict[int, _Candidate] = {}
+    for each in candidates:
+        number = each.passage.number
+        related = number not in used and _covered(each, weights) >= RELATED
+        if related and (number not in best or _value(each, weights, set()) > _value(best[number], weights, set())):
+            best[number] = each
+    for number in sorted(best):
+        yield Quote(best[number].passage, _snippet(_plain(best[number].text)))
+
+
+def _snippet(text: str) -> str:
+    return text if len(text) <= SNIPPET_CHARACTERS else text[:SNIPPET_CHARACTERS].rpartition(" ")[0] + " …"
 
 
 def _candidates(
     passage: ShownPassage, sentences: list[Sentence], wanted: set[str], share: float
 ) -> Iterator[_Candidate]:
     context = above = wanted.intersection(stems(f"{passage.title} {passage.heading or ''}"))
+    opens = True
     for position, each in enumerate(sentences):
         text = passage.text[each.start : each.end]
         words = stems(text)
         shared = wanted.intersection(words)
         if each.kind == "heading":
-            context = above | shared
-        elif shared and each.kind != "code" and len(text) <= QUOTE_CHARACTERS:
+            context, opens = above | shared, True
+            continue
+        # Under a heading that has the question's words its first sentence may answer without them.
+        if (shared or (opens and context)) and each.kind != "code" and len(text) <= QUOTE_CHARACTERS:
             poor = len(words) < 4 or each.kind == "table" or text.endswith("?")  # rarely an answer
             yield _Candidate(
                 passage, sentences, position, frozenset(shared), frozenset(context), share * (0.6 if poor else 1)
             )
+        opens = False
 
 
 def _weights(wanted: set[str], candidates: Sequence[_Candidate]) -> dict[str, float]:
@@ -142,6 +162,11 @@ def _weights(wanted: set[str], candidates: Sequence[_Candidate]) -> dict[str, fl
 
 def _weight(words: Iterable[str], weights: Mapping[str, float]) -> float:
     return sum(weights[stem] for stem in words)
+
+
+def _covered(candidate: _Candidate, weights: Mapping[str, float]) -> float:
+    """How much of the question the sentence and the headings above it have; a heading is only what it is about."""
+    return _weight(candidate.shared, weights) + 0.7 * _weight(candidate.context - candidate.shared, weights)
 
 
 def _value(candidate: _Candidate, weights: Mapping[str, float], said: set[str]) -> float:
@@ -185,7 +210,7 @@ def _quote(candidate: _Candidate, wanted: set[str]) -> Quote:
             last += 1
     start, end = sentences[first].start, sentences[last].end
     whole = text[start:end] if end - start <= QUOTE_CHARACTERS else candidate.text
-    return Quote(candidate.passage.number, _plain(whole))
+    return Quote(candidate.passage, _plain(whole))
 
 
 def _go_on(text: str, sentences: Sequence[Sentence], position: int) -> bool:
@@ -199,14 +224,13 @@ def _go_on(text: str, sentences: Sequence[Sentence], position: int) -> bool:
 
 def _beginning(passage: ShownPassage, sentences: Sequence[Sentence]) -> Quote:
     """The first sentences of a passage, as far as they go into one quote."""
-    prose = [each for each in sentences if each.kind == "prose"]
-    if not prose:
-        return Quote(passage.number, _plain(passage.text)[:QUOTE_CHARACTERS])
-    end = prose[0].end
-    for each in prose[1:3]:
-        if each.end - prose[0].start <= QUOTE_CHARACTERS // 2:
-            end = each.end
-    return Quote(passage.number, _plain(passage.text[prose[0].start : end])[:QUOTE_CHARACTERS])
+    first = next((place for place, each in enumerate(sentences) if each.kind == "prose"), None)
+    if first is None:
+        return Quote(passage, _plain(passage.text)[:QUOTE_CHARACTERS])
+    last, start = first, sentences[first].start
+    while _go_on(passage.text, sentences, last) and sentences[last + 1].end - start <= QUOTE_CHARACTERS // 2:
+        last += 1
+    return Quote(passage, _plain(passage.text[start : sentences[last].end])[:QUOTE_CHARACTERS])
 
 
 _MARKUP: Final = re.compile(r"(?<!\\)\[(?=\d)|(?<=!)\[|<(?=[a-zA-Z/!?])")
