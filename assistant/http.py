@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, LiteralString, TypeVar
 
 import msgspec
 import structlog
@@ -12,11 +12,10 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler
 from litestar.response import Response
 from litestar.types import Guard, Message, Scope
-from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from assistant.body import explain
-from assistant.db.base import Identified
+from assistant.db.base import Base
 from assistant.db.errors import translate
 from assistant.db.identity import Principal
 from assistant.db.session import Database
@@ -147,15 +146,14 @@ def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandle
         raise UnauthorizedError("Sign in first.")
 
 
-def visible(model: type[Identified], parameter: str, noun: str) -> Guard:
+def visible(model: type[Base], parameter: str, noun: str) -> Guard:
     """Answers 404 where the row that the path names is not the caller's to see, before the body is looked at."""
+    statement: LiteralString = f"select 1 from public.{model.__tablename__} where id = %s"  # noqa: S608 - our own name
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         database: Database = connection.app.state.services.database
-        statement = select(model.id).where(model.id == connection.path_params[parameter])
-        async with database.transaction(connection.user) as transaction:
-            if (await transaction.execute(statement)).first() is None:
-                raise NotFoundError(f"There is no such {noun}.")
+        if not await database.fetch(connection.user, statement, (connection.path_params[parameter],)):
+            raise NotFoundError(f"There is no such {noun}.")
 
     return guard
 

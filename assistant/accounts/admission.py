@@ -41,9 +41,8 @@ class UserAdmission:
         return True
 
     async def _exists(self, token: VerifiedToken) -> bool:
-        async with self._database.service("accounts") as connection:
-            if await repository.record_visit(connection, token.user_id):
-                return True
+        if await self._database.fetch_as_service("accounts", repository.RECORD_VISIT, {"user": token.user_id}):
+            return True
         return token.email is not None and await self._take_in(token.user_id, token.email)
 
     async def _take_in(self, user_id: UUID, email: str) -> bool:

@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Interval, case, func, insert, literal, or_, select, text, update
+from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from assistant.accounts.models import LocalAccount, Subscription, User, UserPreferences, auth_users
-
-ACTIVE_EVERY = "15 minutes"
-"""`last_active_at` is no more exact than this: a row written at each visit would cost more than it tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +26,13 @@ async def has_auth_stand_in(connection: AsyncConnection) -> bool:
     return comment == "stand-in of goalspace-assistant"
 
 
-async def record_visit(connection: AsyncConnection, user_id: UUID) -> bool:
-    """Whether there is such a user; notes now and then that they are still about."""
-    stale = or_(User.last_active_at.is_(None), User.last_active_at < func.now() - literal(ACTIVE_EVERY).cast(Interval))
-    is_stale = await connection.scalar(select(case((stale, True), else_=False)).where(User.id == user_id))
-    if is_stale:
-        await connection.execute(update(User).where(User.id == user_id).values(last_active_at=func.now()))
-    return is_stale is not None
+RECORD_VISIT: Final = """
+    with visited as (
+        update public.users set last_active_at = now()
+        where id = %(user)s and (last_active_at is null or last_active_at < now() - interval '15 minutes'))
+    select 1 from public.users where id = %(user)s
+"""
+"""A row if there is such a user. `last_active_at` is no more exact: a row written at each visit would cost more."""
 
 
 async def insert_identity(connection: AsyncConnection, user_id: UUID, email: str) -> None:
