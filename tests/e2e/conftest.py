@@ -16,6 +16,19 @@ from tests.fixtures.scripted_model import Reply, ScriptedModel, refuse
 
 EMAIL: Final = "ada@example.org"
 
+KNOTS: Final = """# Knots
+
+A sailor needs few knots, but needs them in the dark.
+
+## Bowline
+
+The bowline makes a fixed loop at the end of a rope. It does not slip, and it is easy to untie.
+
+## Clove hitch
+
+The clove hitch fastens a fender to a rail. It slips when the pull changes its direction.
+"""
+
 Event = dict[str, Any]
 
 
@@ -31,12 +44,14 @@ class Seed:
 
 @pytest.fixture(scope="session")
 async def seed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Seed]:
-    """One person with a space, made by the commands that people use."""
+    """One person with a space and a document in it, made by the commands that people use."""
     async with installed(tmp_path_factory.mktemp("seed")) as made:
         # Held here, so that the database is not started for each command anew.
         share = await start_embedded(made.data_dir)
         await made.ok("user", "create", EMAIL)
         space = await made.ok("space", "create", "--user", EMAIL, "--goal", "Learn to sail", "--title", "Sailing")
+        (made.folder / "knots.md").write_text(KNOTS)
+        await made.ok("ingest", space, "knots.md")
         token = await made.ok("token", EMAIL, "--ttl", "86400")
         await asyncio.to_thread(share.close)
         yield Seed(made, space, token)
