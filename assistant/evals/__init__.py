@@ -1,1 +1,1 @@
-"""Measuring quality: datasets, metrics, reports."""
+"""How good search and answers are, measured."""

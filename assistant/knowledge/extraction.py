@@ -13,6 +13,9 @@ MAX_BYTES: Final = 20 * 1024 * 1024
 MAX_CHARACTERS: Final = 2_000_000
 MAX_TITLE: Final = 300
 
+FEW_BYTES: Final = 40
+"""With fewer bytes beyond ASCII any guess is as good as another, and Western Europe's is the commonest."""
+
 _FORMATS: Final[dict[str, Format]] = {
     "markdown": "markdown",
     "md": "markdown",
@@ -162,10 +165,13 @@ def decode(data: bytes) -> str:
 
 
 def _guess(data: bytes) -> str:
+    sample = data[:200_000]
+    if sum(byte > 0x7F for byte in sample) < FEW_BYTES:
+        return data.decode("cp1252", "replace")
     # Imported late: it takes 4 MB, and nearly all texts are UTF-8.
     from charset_normalizer import from_bytes
 
-    best = from_bytes(data[:200_000]).best()
+    best = from_bytes(sample).best()
     if best is None:
         raise UnsupportedError("This is not a text file, or one in an unknown encoding.")
     return _decode(data, best.encoding)

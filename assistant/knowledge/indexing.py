@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -16,7 +16,7 @@ import structlog
 from assistant.db.session import Database
 from assistant.errors import AssistantError, TooLargeError, UnavailableError
 from assistant.knowledge import store
-from assistant.knowledge.chunking import Chunk, split_into_chunks
+from assistant.knowledge.chunking import HEADING_SEPARATOR, Chunk, split_into_chunks, word_count
 from assistant.knowledge.extraction import read_text
 from assistant.knowledge.language import detect_language
 from assistant.knowledge.lexical import count_lexemes
@@ -144,7 +144,9 @@ def _draft(work: Work) -> list[_Draft]:
 
 
 def _draft_chunk(title: str, chunk: Chunk, language: str) -> _Draft:
-    parts = [part for part in (title, chunk.heading, chunk.text) if part]
+    if chunk.heading is not None and chunk.heading.split(HEADING_SEPARATOR)[0] == title:  # say it once
+        chunk = replace(chunk, heading=chunk.heading[len(title) + len(HEADING_SEPARATOR) :] or None)
+    parts = [part for part in (title, chunk.heading, chunk.text) if part and word_count(part)]
     embedded = "\n".join(parts)
     return _Draft(chunk, language, count_lexemes(parts, language), embedded, hashlib.sha256(embedded.encode()).digest())
 

@@ -1,0 +1,200 @@
+"""Documents and search at the public door."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from assistant.db.session import Database
+from tests.fixtures.api import Caller, errors_of, open_space
+from tests.fixtures.database import join_space
+
+BOATS = "# Boats\n\nSail boats have right of way over motor boats.\n\n## Knots\n\nThe bowline makes a loop that holds.\n"
+
+
+@pytest.fixture
+async def space(ada: Caller) -> str:
+    return str((await open_space(ada, visibility="shared"))["id"])
+
+
+async def settled(caller: Caller, document_id: str) -> dict[str, Any]:
+    """The document once it is indexed, or is not going to be."""
+    async with asyncio.timeout(30):
+        while True:
+            document: dict[str, Any] = (await caller.get(f"/api/documents/{document_id}")).json()
+            if document["indexing"]["status"] not in ("queued", "processing"):
+                return document
+            await asyncio.sleep(0.05)
+
+
+async def upload(caller: Caller, space: str, name: str, data: bytes, **fields: str) -> Any:
+    files = {"file": (name, data, "application/octet-stream")}
+    return await caller.call("POST", f"/api/spaces/{space}/documents", files=files, data=fields)
+
+
+async def test_what_was_posted_is_found_a_moment_later(ada: Caller, space: str) -> None:
+    made = await ada.make(f"/api/spaces/{space}/documents", {"title": "Boats", "content": BOATS})
+    assert made["indexing"] == {"status": "queued", "error": None, "chunks": 0}
+    assert (made["content_type"], made["created_by"], made["content"]) == ("markdown", str(ada.id), BOATS)
+    assert (await settled(ada, made["id"]))["indexing"] == {"status": "ready", "error": None, "chunks": 1}
+    found = (await ada.get(f"/api/spaces/{space}/search", params={"q": "which knot makes a loop?"})).json()
+    [best] = found["items"]
+    assert (best["document_id"], best["title"]) == (made["id"], "Boats")
+    assert BOATS[best["start"] : best["end"]] == best["text"]
+    assert "bowline" in best["text"]
+    assert found["next_cursor"] is None
+
+
+async def test_a_document_through_its_life(ada: Caller, space: str) -> None:
+    made = await ada.make(f"/api/spaces/{space}/documents", {"title": "Boats", "content": "Row!", "content_type": "text"})
+    path = f"/api/documents/{made['id']}"
+    [listed] = (await ada.get(f"/api/spaces/{space}/documents")).json()["items"]
+    assert listed.keys() == made.keys() - {"content"}
+    changed = (await ada.call("PATCH", path, {"title": "Oars"})).json()
+    assert (changed["title"], changed["content"], changed["content_type"]) == ("Oars", "Row!", "text")
+    changed = (await ada.call("PATCH", path, {"content": "<h1>Paddles</h1>", "content_type": "text/html"})).json()
+    assert (changed["title"], changed["content"], changed["content_type"]) == ("Oars", "# Paddles", "html")
+    changed = (await ada.call("PATCH", path, {"content": "# Sculls"})).json()
+    assert (changed["content"], changed["content_type"]) == ("# Sculls", "html")
+    assert (await ada.call("DELETE", path)).status_code == 204
+    assert (await ada.get(path)).status_code == 404
+    assert (await ada.get(f"/api/spaces/{space}/search", params={"q": "sculls"})).json()["items"] == []
+
+
+async def test_files_are_read_by_their_content(ada: Caller, space: str) -> None:
+    page = b"<!doctype html><title>Tides</title><body><h1>Tides</h1><p>Ebb &amp; flow<script>alert(1)</script>"
+    answer = await upload(ada, space, "tides.txt", page)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert (made["title"], made["content"], made["content_type"]) == ("Tides", "# Tides\n\nEbb & flow", "html")
+    named = (await upload(ada, space, "notes.md", "Über Böen".encode("latin-1"), title="Böen")).json()
+    assert (named["title"], named["content"], named["content_type"]) == ("Böen", "Über Böen", "markdown")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "status"),
+    [
+        ("book.pdf", b"%PDF-1.7 ...", 415),
+        ("fake.md", b"PK\x03\x04 ...", 415),
+        ("binary.txt", b"abc\x00def", 415),
+        ("feed.xml", b"<?xml version='1.0'?><rss/>", 415),
+        ("empty.md", b"", 422),
+        ("blank.md", b" \n\t", 422),
+        ("nothing.html", b"<html><script>1</script></html>", 422),
+        ("deep.html", b"<html>" + b"<div>" * 5_000, 422),
+        ("long.txt", b"word " * 500_000, 413),
+        ("huge.txt", b"a" * (20 * 1024 * 1024 + 1), 413),
+        ("larger.txt", b"a" * (22 * 1024 * 1024), 413),
+    ],
+)
+async def test_files_that_cannot_be_read_say_why(name: str, data: bytes, status: int, ada: Caller, space: str) -> None:
+    answer = await upload(ada, space, name, data)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["detail"]
+    assert (await ada.get(f"/api/spaces/{space}/documents")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "path"),
+    [
+        ({"title": "T"}, 422, "content"),
+        ({"title": "", "content": "x"}, 422, "title"),
+        ({"title": "x" * 301, "content": "x"}, 422, "title"),
+        ({"title": "T", "content": ""}, 422, "content"),
+        ({"title": "T", "content": 5}, 422, "content"),
+        ({"title": "T", "content": "a\0b"}, 422, "content"),
+        ({"title": "T", "content": "x", "content_type": "application/pdf"}, 415, None),
+        ({"title": "T", "content": "x", "created_by": str(uuid4())}, 422, "created_by"),
+        ({"url": "https://example.org/page"}, 422, "url"),
+        ({"title": "T", "content": "x" * 2_000_001}, 413, None),
+    ],
+)
+async def test_malformed_documents(body: object, status: int, path: str | None, ada: Caller, space: str) -> None:
+    answer = await ada.call("POST", f"/api/spaces/{space}/documents", body)
+    assert (answer.status_code, errors_of(answer)) == (status, [path] if path else []), answer.text
+
+
+async def test_a_form_without_a_file(ada: Caller, space: str) -> None:
+    answer = await ada.call("POST", f"/api/spaces/{space}/documents", files={"title": (None, "T")})
+    assert (answer.status_code, errors_of(answer)) == (422, ["file"])
+
+
+async def test_strangers_find_nothing_there(ada: Caller, bob: Caller, anybody: Caller, space: str) -> None:
+    made = await ada.make(f"/api/spaces/{space}/documents", {"title": "Boats", "content": BOATS})
+    for method, path, body in (
+        ("GET", f"/api/documents/{made['id']}", None),
+        ("PATCH", f"/api/documents/{made['id']}", {"title": "Mine"}),
+        ("DELETE", f"/api/documents/{made['id']}", None),
+        ("GET", f"/api/spaces/{space}/documents", None),
+        ("POST", f"/api/spaces/{space}/documents", {"title": "Mine", "content": "x"}),
+        ("GET", f"/api/spaces/{space}/search?q=boats", None),
+    ):
+        theirs = await bob.call(method, path, body)
+        nowhere = await bob.call(method, path.replace(made["id"], str(uuid4())).replace(space, str(uuid4())), body)
+        assert (theirs.status_code, nowhere.status_code) == (404, 404), path
+        assert theirs.json() == nowhere.json()
+        assert (await anybody.call(method, path, body)).status_code in (401, 404)
+
+
+async def test_viewers_read_and_search_but_do_not_write(
+    ada: Caller, bob: Caller, database: Database, space: str
+) -> None:
+    made = await ada.make(f"/api/spaces/{space}/documents", {"title": "Boats", "content": BOATS})
+    await settled(ada, made["id"])
+    await join_space(database, space, bob.id, "viewer")
+    assert (await bob.get(f"/api/documents/{made['id']}")).json()["content"] == BOATS
+    assert (await bob.get(f"/api/spaces/{space}/search?q=bowline")).json()["items"]
+    path = f"/api/documents/{made['id']}"
+    assert (await bob.call("PATCH", path, {"title": "Mine"})).status_code == 403
+    assert (await bob.call("DELETE", path)).status_code == 403
+    body = {"title": "Mine", "content": "x"}
+    assert (await bob.call("POST", f"/api/spaces/{space}/documents", body)).status_code == 403
+
+
+async def test_who_edits_anothers_text_makes_it_nobodys(
+    ada: Caller, bob: Caller, database: Database, space: str
+) -> None:
+    made = await ada.make(f"/api/spaces/{space}/documents", {"title": "Boats", "content": BOATS})
+    await join_space(database, space, bob.id, "editor")
+    path = f"/api/documents/{made['id']}"
+    assert (await ada.call("PATCH", path, {"content": "Mine."})).json()["created_by"] == str(ada.id)
+    assert (await bob.call("PATCH", path, {"content": "Ours."})).json()["created_by"] is None
+    assert (await ada.call("PATCH", path, {"content": "Mine again."})).json()["created_by"] is None
+
+
+async def test_anybody_reads_a_public_space_but_only_people_search_it(ada: Caller, bob: Caller, anybody: Caller) -> None:
+    space = (await open_space(ada, visibility="public"))["id"]
+    made = await ada.make(f"/api/spaces/{space}/documents", {"title": "Boats", "content": BOATS})
+    await settled(ada, made["id"])
+    assert (await anybody.get(f"/api/documents/{made['id']}")).status_code == 200
+    assert (await anybody.get(f"/api/spaces/{space}/search?q=bowline")).status_code == 401
+    assert (await bob.get(f"/api/spaces/{space}/search?q=bowline")).json()["items"]
+
+
+@pytest.mark.parametrize("query", ["", "?q=", "?q=%20", "?q=x&limit=0", "?q=x&limit=101", "?q=" + "x" * 2_001])
+async def test_malformed_searches(query: str, ada: Caller, space: str) -> None:
+    assert (await ada.get(f"/api/spaces/{space}/search{query}")).status_code == 422
+
+
+async def test_searches_that_mean_nothing_fail_nothing(ada: Caller, space: str) -> None:
+    made = await ada.make(f"/api/spaces/{space}/documents", {"title": "Boats", "content": BOATS})
+    await settled(ada, made["id"])
+    for q in ("'", "%", "\\", "a\0b", "🜁" * 50, "the of and", "' or 1=1 --", "~~~~", "\u202e"):
+        answer = await ada.get(f"/api/spaces/{space}/search", params={"q": q})
+        assert (answer.status_code, len(answer.json()["items"])) == (200, 1), q
+
+
+async def test_a_list_goes_on_where_it_ended(ada: Caller, space: str) -> None:
+    for number in range(3):
+        await ada.make(f"/api/spaces/{space}/documents", {"title": str(number), "content": "x"})
+    first = (await ada.get(f"/api/spaces/{space}/documents?limit=2")).json()
+    second = (await ada.get(f"/api/spaces/{space}/documents?limit=2&cursor={first['next_cursor']}")).json()
+    assert [item["title"] for item in first["items"] + second["items"]] == ["0", "1", "2"]
+    assert second["next_cursor"] is None
+
+
+async def test_the_contract_says_that_a_document_may_be_a_file(ada: Caller) -> None:
+    schema = (await ada.get("/schema/openapi.json")).json()
+    body = schema["paths"]["/api/spaces/{space_id}/documents"]["post"]["requestBody"]["content"]
+    assert body.keys() == {"application/json", "multipart/form-data"}
