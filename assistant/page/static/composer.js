@@ -13,7 +13,7 @@ export class Composer {
   #send = byId('send');
   #stop = byId('stop');
   #note = byId('composer-note');
-  #draftKey = null;
+  #draftKey = null; // of the conversation that is open
   #isRunning = false;
 
   constructor({ send, stop }) {
@@ -31,11 +31,18 @@ export class Composer {
     this.#stop.addEventListener('click', stop);
   }
 
-  /** Drafts are kept per conversation, in this tab. */
+  /** Drafts are kept per conversation, in this tab. What was written before one was open goes into the first. */
   openFor(space, thread) {
+    const early = this.#draftKey === null ? this.#field.value : '';
     this.#draftKey = `goalspace.draft.${space}.${thread}`;
-    this.#field.value = sessionStorage.getItem(this.#draftKey) ?? '';
+    this.#field.value = sessionStorage.getItem(this.#draftKey) ?? early;
     this.#changed();
+  }
+
+  close() {
+    this.#draftKey = null;
+    this.#field.value = '';
+    this.running = false;
   }
 
   focus() {
@@ -58,11 +65,7 @@ export class Composer {
   }
 
   set stopping(isStopping) {
-    this.#stop.disabled = isStopping;
-  }
-
-  set hint(text) {
-    this.#field.placeholder = text;
+    this.#stop.setAttribute('aria-disabled', String(isStopping)); // not `disabled`, which would lose the focus
   }
 
   #submit(send) {
@@ -77,7 +80,7 @@ export class Composer {
     const { value } = this.#field;
     const length = [...value.trim()].length;
     const tooLong = length > MAX_CHARACTERS;
-    this.#send.disabled = length === 0 || tooLong;
+    this.#send.disabled = this.#draftKey === null || length === 0 || tooLong;
     this.#note.textContent = length < COUNTED_FROM ? '' : t(tooLong ? 'tooLong' : 'left', { count: Math.abs(MAX_CHARACTERS - length) });
     this.#field.setAttribute('aria-invalid', String(tooLong));
     this.#grow();

@@ -108,6 +108,7 @@ const view = {
     refresh();
   },
   added(turn) {
+    say('');
     log.add(turn);
     refresh();
   },
@@ -144,6 +145,7 @@ function refresh() {
 
 async function changeThread(change) {
   panel.close();
+  say('');
   await change();
   composer.openFor(spaceId, conversation.thread);
   composer.focus();
@@ -162,6 +164,7 @@ function closeConversation() {
   panel.close();
   conversation?.close();
   conversation = null;
+  composer.close();
   for (const id of ['new', 'leave', 'spaces']) byId(id).hidden = true;
   byId('space-title').textContent = 'GoalSpace';
   document.title = 'GoalSpace';
@@ -177,7 +180,6 @@ function showState(name) {
   const words = t(name === 'live' && conversation?.overHttp ? 'liveHttp' : STATES[name]);
   byId('connection-words').textContent = words;
   if (name === 'offline' || (name === 'live' && before === 'offline')) announce(words);
-  if (name === 'live') say('');
 }
 
 function say(sentence) {

@@ -23,8 +23,8 @@ export class StreamingMarkdown {
   #container;
   #options;
   #done = 0; // characters of the text that stand in finished blocks
-  #node = null; // of the last block
-  #last = null; // that block
+  #open = []; // nodes of the blocks after that
+  #last = null; // the last block
 
   constructor(container, options = {}) {
     this.#container = container;
@@ -35,24 +35,32 @@ export class StreamingMarkdown {
   update(text, streaming) {
     const lines = toLines(text.slice(this.#done));
     const blocks = parseBlocks(lines, 0);
-    const last = blocks.pop();
-    if (last === undefined) return;
-    if (blocks.length) {
-      this.#node?.remove();
-      this.#node = null;
-      this.#container.append(renderBlocks(blocks, this.#options));
-      this.#done += lengthOf(lines, last.first);
-    }
-    if (this.#node !== null && last.type === 'code' && this.#last.type === 'code' && last.language === this.#last.language) {
-      this.#node.querySelector('code').textContent = last.text;
-    } else {
-      const node = renderBlock(last, { ...this.#options, streaming });
-      if (this.#node === null) this.#container.append(node);
-      else this.#node.replaceWith(node);
-      this.#node = node;
-    }
+    const last = blocks.at(-1);
+    if (last === undefined || this.#continuesCode(blocks)) return;
+    for (const node of this.#open) node.remove();
+    const finished = blocks.splice(0, countFinished(blocks, lines));
+    if (finished.length) this.#done += lengthOf(lines, blocks[0].first);
+    this.#container.append(renderBlocks(finished, this.#options));
+    const open = renderBlocks(blocks, { ...this.#options, streaming });
+    this.#open = [...open.children];
     this.#last = last;
+    this.#container.append(open);
   }
+
+  /** Code that only grew keeps its element, and so its scroll position and focus. */
+  #continuesCode(blocks) {
+    const [block] = blocks;
+    const same = blocks.length === 1 && this.#open.length === 1 && this.#last.type === 'code' && block.type === 'code';
+    if (!same || block.language !== this.#last.language) return false;
+    this.#open[0].querySelector('code').textContent = block.text;
+    return true;
+  }
+}
+
+/** Blocks that stay what they are, whatever comes: the line that ended them is whole. */
+function countFinished(blocks, lines) {
+  const next = blocks.findLastIndex((block) => block.first < lines.length - 1);
+  return Math.max(0, next);
 }
 
 function lengthOf(lines, count) {

@@ -19,7 +19,7 @@ export class SourcePanel {
   #shown = 0;
   #load;
 
-  /** `load(documentId)` → `{title, content, …}`, raises ApiError. */
+  /** `load(documentId)` → `{content, content_type, …}`, raises ApiError. */
   constructor(load) {
     this.#load = load;
     byId('source-close').addEventListener('click', () => this.close());
@@ -76,6 +76,7 @@ export class SourcePanel {
 
   #closed() {
     this.#shown += 1;
+    this.#body.replaceChildren();
     const opener = this.#opener;
     this.#opener = null;
     opener?.removeAttribute('aria-expanded');
@@ -90,16 +91,17 @@ export class SourcePanel {
       h('blockquote', { dir: 'auto' }, h('mark', {}, citation.quote)));
   }
 
-  #showDocument(citation, { content }, around) {
+  #showDocument(citation, document, around) {
+    const { content, content_type: format } = document;
     const found = locate(content, citation);
     if (!found) return this.#explain(citation, t('documentChanged'));
     const [start, end] = found;
     const from = start <= around ? 0 : blockStart(content, start - around);
     const to = content.length - end <= around ? content.length : blockEnd(content, end + around);
     const text = h('div', { class: 'prose document', dir: 'auto' });
-    const all = () => this.#showDocument(citation, { content }, Infinity);
+    const all = () => this.#showDocument(citation, document, Infinity);
     const more = () => h('button', { type: 'button', class: 'quiet', onclick: all }, t('wholeDocument'));
-    if (!drawMarked(text, content.slice(from, to), start - from, end - from)) {
+    if (format === 'text' || !drawMarked(text, content.slice(from, to), start - from, end - from)) {
       text.classList.add('plain');
       text.replaceChildren(content.slice(from, start), h('mark', {}, content.slice(start, end)), content.slice(end, to));
     }

@@ -17,7 +17,7 @@ const en = {
   conversation: 'Conversation',
   // composer
   message: 'Message to the mentor',
-  messageHint: 'Ask about your documents, plan, tasks …',
+  messageHint: 'Ask your mentor …',
   send: 'Send',
   stop: 'Stop',
   keys: 'Enter sends, Shift+Enter makes a new line, Escape stops an answer.',
@@ -150,7 +150,7 @@ const de = {
   latest: 'Neueste Nachricht',
   conversation: 'Gespräch',
   message: 'Nachricht an den Mentor',
-  messageHint: 'Frag nach Dokumenten, Plan, Aufgaben …',
+  messageHint: 'Frag deinen Mentor …',
   send: 'Senden',
   stop: 'Anhalten',
   keys: 'Enter sendet, Umschalt+Enter beginnt eine neue Zeile, Escape hält eine Antwort an.',
