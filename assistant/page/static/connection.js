@@ -14,7 +14,7 @@ const OPEN_SECONDS = 6;
 const FIRST_PAUSE_SECONDS = 0.5;
 const LONGEST_PAUSE_SECONDS = 15;
 const SOCKET_AGAIN_SECONDS = 60; // after a socket was not to be had
-const SILENCE_SECONDS = 30; // of a run under way; then somebody looks whether the line still lives
+const SILENCE_SECONDS = 45; // of a run under way; then somebody looks whether the line still lives
 
 const TOKEN_EXPIRED = 4401;
 const ACCESS_LOST = 4403;
@@ -33,6 +33,7 @@ export class Connection {
   #timer = null;
   #silence = null;
   #closed = false;
+  #attempt = 0; // to connect; an earlier one that is still under way then counts no more
 
   /**
    * Handlers: `state(name)`, `ready()`, `event(event)`, `refused(error, runId)` for what was sent and not taken,
@@ -105,13 +106,14 @@ export class Connection {
   async #connect() {
     clearTimeout(this.#timer);
     if (this.#closed || this.#socket) return;
+    const attempt = (this.#attempt += 1);
     if (this.#tries < 2) this.#sayTrying();
     const token = this.#session.token;
     const hopeful = Date.now() >= this.#socketAfter;
     const socket = hopeful ? await openSocket(`${this.#spacePath}/agent/ws`, token) : null;
-    if (this.#closed || this.#socket) return socket?.close();
-    if (socket) this.#useSocket(socket);
-    else await this.#withoutSocket(token);
+    if (attempt !== this.#attempt) socket?.close();
+    else if (socket) this.#useSocket(socket);
+    else await this.#withoutSocket(token, attempt);
   }
 
   #sayTrying() {
@@ -121,21 +123,22 @@ export class Connection {
   #useSocket(socket) {
     this.#socket = socket;
     this.#overHttp = false;
-    socket.onmessage = (message) => this.#receive(JSON.parse(message.data));
+    socket.onmessage = (message) => this.#socket === socket && this.#receive(JSON.parse(message.data));
     socket.onclose = (close) => this.#socketClosed(socket, close.code);
     this.#ready();
   }
 
   /** A browser does not say why a socket was refused. The space's own address does. */
-  async #withoutSocket(token) {
+  async #withoutSocket(token, attempt) {
     try {
       await this.#api.get(this.#spacePath);
     } catch (error) {
-      if (error.status === 403 || error.status === 404) return this.#handlers.lost();
-      if (error.status !== 401) this.#tryAgain();
+      if (attempt !== this.#attempt || error.status === 401) return;
+      if (error.status === 403 || error.status === 404) this.#handlers.lost();
+      else this.#tryAgain();
       return;
     }
-    if (this.#closed) return;
+    if (attempt !== this.#attempt) return;
     if (token !== this.#session.token) return this.#connect(); // it had run out
     this.#socketAfter = Date.now() + SOCKET_AGAIN_SECONDS * 1000;
     this.#overHttp = true;
@@ -170,6 +173,7 @@ export class Connection {
 
   #drop() {
     this.#isReady = false;
+    this.#attempt += 1;
     clearTimeout(this.#timer);
     clearTimeout(this.#silence);
     const socket = this.#socket;

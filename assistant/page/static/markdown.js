@@ -1,6 +1,7 @@
 // Markdown to DOM nodes, for text that nobody vouches for.
 //
 //   render(text, options)            the whole of it
+//   textOf(text)                     its words alone
 //   new StreamingMarkdown(element)   text that grows: finished blocks stay, the last one is drawn anew
 //
 // Headings, paragraphs, lists, quotes, code, tables, emphasis, links, and the marks [1] of citations. There is no HTML,
@@ -17,6 +18,14 @@ const MAX_DESTINATION = 2000;
 
 export function render(source, options = {}) {
   return renderBlocks(parseBlocks(toLines(source), 0), options);
+}
+
+/** The words alone, in one line. */
+export function textOf(source) {
+  const drawn = render(source);
+  for (const caption of drawn.querySelectorAll('figcaption')) caption.remove();
+  for (const cell of drawn.querySelectorAll('td, th, li, p, br')) cell.append(' ');
+  return drawn.textContent.replace(/\s+/g, ' ').trim();
 }
 
 export class StreamingMarkdown {

@@ -1,7 +1,7 @@
 // One question and its answer on the screen. The answer grows piece by piece; what is finished is left alone.
 
 import { h, icon } from './dom.js';
-import { StreamingMarkdown } from './markdown.js';
+import { StreamingMarkdown, textOf } from './markdown.js';
 import { known, language, t, told } from './strings.js';
 
 const HEADING_LEVEL = 2; // the page has a first and this part a second level already
@@ -135,7 +135,7 @@ function sourceList(citations, open) {
         h('span', { class: 'number', 'aria-hidden': 'true' }, String(citation.index)),
         h('span', { class: 'visually-hidden' }, `${t('source')} ${citation.index}: `),
         h('span', { class: 'place', dir: 'auto' }, placeOf(citation)),
-        h('q', { dir: 'auto' }, shorten(citation.quote)))));
+        h('q', { dir: 'auto' }, shorten(textOf(citation.quote))))));
   return h('section', { class: 'sources', 'aria-label': t('sources') },
     h('h3', {}, t('sourceCount', { count: citations.length })),
     h('ol', { role: 'list' }, ...items));
@@ -147,8 +147,7 @@ export function placeOf({ title, heading, page }) {
   return page === null || page === undefined ? place : `${place}, ${t('page', { page })}`;
 }
 
-function shorten(quote) {
-  const line = quote.replace(/\s+/g, ' ').trim();
+function shorten(line) {
   return line.length <= 160 ? line : `${line.slice(0, 160).replace(/\s\S*$/, '')} …`;
 }
 
@@ -185,7 +184,7 @@ function detailOf(written) {
     const given = JSON.parse(written);
     if (typeof given.completion_percentage === 'number') return new Intl.NumberFormat(language, { style: 'percent' }).format(given.completion_percentage / 100);
     const words = given.title ?? given.query;
-    return typeof words === 'string' ? shorten(words) : '';
+    return typeof words === 'string' ? shorten(words.trim()) : '';
   } catch {
     return '';
   }
