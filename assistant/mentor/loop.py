@@ -69,6 +69,9 @@ log = structlog.get_logger(__name__)
 
 PROMPT: Final = "mentor"
 
+UNCHOSEN_MODEL: Final = "claude-3-haiku"
+"""The preference that the schema gives to everybody: no choice, so that the service's own model answers."""
+
 LIMIT_REACHED: Final = outcome(
     "not_done",
     code="limit_reached",
@@ -125,7 +128,8 @@ class Mentor:
         record.prompt = {"name": prompt.name, "version": prompt.version, "hash": prompt.hash}
         state, history = await self._read(turn)
         config = MentorConfig.parse(state.mentor_config)
-        record.model = resolve_model(config.model or state.ai_model or self._default_model)
+        preferred = None if state.ai_model == UNCHOSEN_MODEL else state.ai_model
+        record.model = resolve_model(config.model or preferred or self._default_model)
         passages = await self._search(turn, history)
         context = MentorContext(
             principal=turn.principal,

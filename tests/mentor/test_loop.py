@@ -1,5 +1,6 @@
 """The mentor's loop against a scripted model over HTTP and the real database."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -78,6 +79,7 @@ class Bench:
     database: Database
     server: ScriptedModel
     model: AnthropicModel
+    default_model: str = "claude-haiku"
 
     async def ask(
         self,
@@ -89,7 +91,7 @@ class Bench:
     ) -> Told:
         self.server.script(*replies)
         prompts = PromptLibrary(resource_dir("prompts"))
-        mentor = Mentor(self.database, self.model, shelf or Shelf(), prompts, "claude-haiku")
+        mentor = Mentor(self.database, self.model, shelf or Shelf(), prompts, self.default_model)
         told = Told([], TurnRecord(), notebook or Notebook())
         turn = Turn(person.principal, person.space_id, question, told.notebook)
         async with aclosing(mentor.answer(turn, told.record)) as events:
@@ -255,6 +257,33 @@ async def test_a_failing_model_keeps_what_was_said_and_used(bench: Bench, make_p
     assert record.text.startswith("Some")
     assert record.estimated
     assert sum(used.output_tokens or 0 for used in record.usage.values()) > 0
+
+
+@pytest.mark.parametrize(
+    ("preference", "named", "asked"),
+    [
+        (None, None, "ours"),
+        ("claude-3-haiku", None, "ours"),
+        ("mine", None, "mine"),
+        ("mine", "space", "space"),
+    ],
+)
+async def test_which_model_answers(
+    bench: Bench,
+    database: Database,
+    make_person: MakePerson,
+    preference: str | None,
+    named: str | None,
+    asked: str,
+) -> None:
+    person = await make_person(config=json.dumps({"model": named} if named else {}))
+    async with database.transaction(person.principal) as connection:
+        await connection.exec_driver_sql(
+            "update user_preferences set ai_model = %s where user_id = %s", (preference, person.id)
+        )
+    bench.default_model = "ours"
+    await bench.ask(person, "Hello?", say("Hello."))
+    assert bench.server.requests[0].body["model"] == asked
 
 
 async def test_a_refused_model_is_named(bench: Bench, make_person: MakePerson) -> None:
