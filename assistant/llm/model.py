@@ -63,6 +63,10 @@ DEFAULT_BASE_URL: Final = "https://api.anthropic.com"
 
 DEFAULT_BACKOFF: Final = Backoff()
 
+FIRST_BYTE_SECONDS: Final = 15.0
+OWN_FIRST_BYTE_SECONDS: Final = 60.0
+"""Of a server of one's own, which may need as long to read the question without a graphics card."""
+
 DRAIN_SECONDS: Final = 0.25
 """After `message_stop` the body's end is waited for this long, so that the connection can be used again."""
 
@@ -97,7 +101,8 @@ class AnthropicModel:
     """Any server that speaks the Messages API. One instance per process: it holds the connections and the breakers.
 
     Time-outs are in seconds: `connect_timeout` for a connection, `first_byte_timeout` from the call to the first byte
-    of the answer, `stall_timeout` (or `first_byte_timeout`, if that is longer) between two later ones.
+    of the answer (unset: by whether `base_url` is given), `stall_timeout` (or `first_byte_timeout`, if that is longer)
+    between two later ones.
 
     `fallback` names a model that is tried once when the requested one fails in a way that another may not. `clock`,
     `now` (time of day), `chance` and `sleep` are there for tests.
@@ -111,7 +116,7 @@ class AnthropicModel:
         *,
         fallback: str | None = None,
         connect_timeout: float = 5.0,
-        first_byte_timeout: float = 15.0,
+        first_byte_timeout: float | None = None,
         stall_timeout: float = 30.0,
         backoff: Backoff = DEFAULT_BACKOFF,
         clock: Clock = time.monotonic,
@@ -119,6 +124,8 @@ class AnthropicModel:
         chance: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        if first_byte_timeout is None:
+            first_byte_timeout = FIRST_BYTE_SECONDS if base_url is None else OWN_FIRST_BYTE_SECONDS
         # The transport watches for stalls: a timer of ours around each read costs a fifth of the whole call.
         timeout = httpx2.Timeout(max(stall_timeout, first_byte_timeout), connect=connect_timeout, pool=connect_timeout)
         self._client = _build_client(api_key, base_url or DEFAULT_BASE_URL, timeout)

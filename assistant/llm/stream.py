@@ -184,8 +184,12 @@ class AnswerParser:
     @property
     def usage(self) -> Usage:
         counts = self._counts
-        if not self.begun and counts.input_tokens is not None:
-            counts = replace(counts, output_tokens=counts.output_tokens or 0)  # no content, no output
+        if counts.input_tokens is not None:
+            # A server that does not speak of a cache has counted everything as input.
+            read, written = counts.cache_read_tokens or 0, counts.cache_write_tokens or 0
+            counts = replace(counts, cache_read_tokens=read, cache_write_tokens=written)
+            if not self.begun:
+                counts = replace(counts, output_tokens=counts.output_tokens or 0)  # no content, no output
         return self._spent + counts
 
     def feed(self, chunk: bytes) -> list[ModelEvent]:

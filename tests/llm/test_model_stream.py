@@ -252,11 +252,17 @@ def test_usage_is_cumulative_and_a_broken_answer_does_not_pass_the_placeholder_f
     assert parser.usage == Usage(25, 9, 0, 0)
 
 
-def test_counts_that_a_server_does_not_report_are_unknown() -> None:
+def test_a_server_that_does_not_speak_of_a_cache_has_none() -> None:
     parser, events = parse([say("x", usage={"input_tokens": 3}).body])
 
     assert parser.done
-    assert completed(events).usage == Usage(3, 15, None, None)
+    assert completed(events).usage == Usage(3, 15, 0, 0)
+
+
+def test_counts_that_a_server_does_not_report_are_unknown() -> None:
+    _, events = parse([say("x", usage={}).body])
+
+    assert completed(events).usage == Usage(None, 15, None, None)
 
 
 def test_before_any_content_the_output_is_known_to_be_none_and_before_any_event_nothing_is_known() -> None:
