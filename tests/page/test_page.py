@@ -253,6 +253,7 @@ class Line:
     def __init__(self) -> None:
         self.sockets: list[WebSocketRoute] = []
         self.deaf = False
+        self.echoes = 1
         self.lost: list[str] = []
 
     async def lay(self, context: BrowserContext) -> None:
@@ -270,7 +271,8 @@ class Line:
             if self.deaf:
                 self.lost.append(str(message))
             else:
-                socket.send(message)
+                for _ in range(self.echoes):
+                    socket.send(message)
 
         socket.on_message(server.send)
         server.on_message(to_page)
@@ -315,6 +317,16 @@ async def test_a_message_whose_arrival_nobody_confirmed_is_sent_again_and_stored
     await expect(page.locator(".prose")).to_have_text("Hello.")
     assert demo.mentor.questions == ["Count"]
     assert await stored(database, demo.person) == [(True, "Count"), (False, "Hello.")]
+
+
+async def test_events_that_come_twice_count_once(demo: Demo, line: tuple[Line, Page]) -> None:
+    laid, page = line
+    laid.echoes = 2
+    demo.mentor.says(*tool("list_tasks", "{}", {"status": "done"}, "1"), *"One, two, three.")
+    await ask(page, "Count")
+    await expect(page.get_by_text("Answered without sources")).to_be_visible()
+    await expect(page.locator(".prose")).to_have_text("One, two, three.")
+    await expect(page.locator(".tool")).to_have_count(1)
 
 
 async def test_lost_events_are_asked_for_again(demo: Demo, line: tuple[Line, Page]) -> None:
