@@ -5,7 +5,6 @@ from uuid import uuid4
 
 import pytest
 from argon2 import PasswordHasher
-from litestar.testing import AsyncTestClient
 from sqlalchemy import text
 
 from assistant.accounts import service as accounts
@@ -17,6 +16,7 @@ from assistant.errors import ConflictError, InvalidError, TooManyRequestsError, 
 from assistant.settings import Settings
 from tests.fixtures.api import Caller, errors_of
 from tests.fixtures.database import make_settings
+from tests.fixtures.http import serve_app
 
 PASSWORD = "correct horse battery"
 
@@ -141,7 +141,7 @@ async def test_guessing_is_slowed_down_by_address_and_by_email(
 
 
 async def test_who_guesses_too_often_is_told_when_to_come_back(settings: Settings, server: object) -> None:
-    async with AsyncTestClient(create_app(settings)) as client:
+    async with serve_app(create_app(settings), settings) as live, live.client() as client:
         answers = [
             await client.post("/auth/token", json={"email": "ada@example.org", "password": "wrong"}) for _ in range(11)
         ]
@@ -193,7 +193,7 @@ async def test_two_sign_ups_at_once_make_one_account(local: AccountService) -> N
 
 async def test_with_an_identity_provider_there_are_no_local_accounts(settings: Settings, server: object) -> None:
     provided = make_settings(settings.data_dir, jwks_url="http://127.0.0.1:9/keys", jwt_issuer="https://id.example")
-    async with AsyncTestClient(create_app(provided)) as client:
+    async with serve_app(create_app(provided), provided) as live, live.client() as client:
         for path in ("/auth/signup", "/auth/token"):
             answer = await client.post(path, json={"email": "ada@example.org", "password": PASSWORD})
             assert (answer.status_code, answer.json()["code"]) == (404, "local_accounts_off")
