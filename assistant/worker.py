@@ -8,6 +8,7 @@ import psycopg
 import structlog
 from procrastinate import App
 from procrastinate.exceptions import ProcrastinateException
+from procrastinate.worker import Worker as QueueWorker
 
 from assistant.db.session import Database
 from assistant.db.setup import Server
@@ -21,8 +22,8 @@ log = structlog.get_logger(__name__)
 CONCURRENCY: Final = 2
 """Jobs at a time. Those of one space never run together, so that a second space need not wait for a first one's."""
 
-POLL_SECONDS: Final = 5.0
-"""Between looks at the queue where no notification came: jobs that wait for their next try."""
+POLL_SECONDS: Final = 1.0
+"""Between looks at the queue where no notification came: for jobs whose time or whose space's turn has come."""
 
 HEARTBEAT_SECONDS: Final = 10.0
 DEAD_AFTER_SECONDS: Final = 60.0
@@ -42,6 +43,7 @@ class Worker:
         self._server = server
         self._context = {INDEXER: Indexer(database, embedder)}
         self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -51,18 +53,22 @@ class Worker:
         await self.stop()
 
     def start(self) -> None:
+        self._stopping.clear()
         self._task = asyncio.create_task(self._run(), name="worker")
 
     async def stop(self) -> None:
-        """Wait for the running jobs, and after some seconds cancel them: another worker does them again."""
+        """Wait for the running jobs, and after some seconds cancel them: another worker does them again.
+
+        The task is asked to stop, not cancelled: while it opens its connections, a cancellation can get lost in a
+        library, and the worker would go on.
+        """
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            self._stopping.set()
+            await self._task
             self._task = None
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             queue = build_queue(self._server)
             register_jobs(queue)
             try:
@@ -70,21 +76,30 @@ class Worker:
                     await self._work(queue)
             except (ProcrastinateException, psycopg.Error) as exc:
                 log.warning("queue_unavailable", fault=type(exc).__name__)
-            await asyncio.sleep(RESTART_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), RESTART_SECONDS)
 
     async def _work(self, queue: App) -> None:
-        rescue = asyncio.create_task(self._rescue(queue), name="rescue")
+        """Until the worker is to stop, or has lost its connection."""
+        # One job at a time each: a worker with two would not look for the next job of a space when one is done,
+        # only after POLL_SECONDS, since nobody notifies it that the space's lock is free.
+        workers = [self._worker(queue) for _ in range(CONCURRENCY)]
+        running = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]
+        others = [asyncio.create_task(self._rescue(queue), name="rescue"), asyncio.create_task(self._stopping.wait())]
         try:
-            # One job at a time each: a worker with two would not look for the next job of a space when one is done,
-            # only after POLL_SECONDS, since nobody notifies it that the space's lock is free.
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(CONCURRENCY):
-                    workers.create_task(self._work_alone(queue))
+            await asyncio.wait([*running, *others], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            rescue.cancel()
+            for worker in workers:
+                worker.stop()  # type: ignore[no-untyped-call]
+            for task in others:
+                task.cancel()
+            await asyncio.wait(running)
+        for task in running:
+            task.result()
 
-    async def _work_alone(self, queue: App) -> None:
-        await queue.run_worker_async(
+    def _worker(self, queue: App) -> QueueWorker:
+        return QueueWorker(
+            queue,
             concurrency=1,
             delete_jobs="successful",
             additional_context=self._context,
