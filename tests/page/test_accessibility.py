@@ -116,7 +116,7 @@ async def test_the_keyboard_is_enough(rich: Demo, page: Page) -> None:
     await expect(page.locator(".source")).to_be_focused()
     await page.keyboard.press("Space")
     panel = page.get_by_role("dialog")
-    await expect(panel.locator("mark").first).to_be_visible()
+    await expect(panel.locator(".document mark").first).to_be_visible()
     await page.keyboard.press("Tab")
     await expect(panel.get_by_role("button", name="Close")).to_be_focused()
     await page.keyboard.press("Enter")

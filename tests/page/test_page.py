@@ -65,7 +65,8 @@ async def test_a_question_goes_all_the_way_to_a_model_and_back(
         await expect(page.locator(".prose strong")).to_have_text("bowline")
         await expect(page.locator(".source .place")).to_have_text("Sailing handbook › Knots")
         await page.get_by_role("button", name="Source 1: Sailing handbook", exact=True).click()
-        marked = "".join(await page.locator("#source-body mark").all_inner_texts())
+        await expect(page.locator(".document mark").first).to_be_visible()
+        marked = "".join(await page.locator(".document mark").all_inner_texts())
         assert "bowline makes a loop that does not slip." in marked
 
 
@@ -101,11 +102,11 @@ async def test_a_source_opens_at_the_quoted_words(demo: Demo, page: Page, databa
     await page.keyboard.press("Enter")
     panel = page.get_by_role("dialog", name="Sailing handbook")
     await expect(panel.get_by_role("heading", name="Sailing handbook").first).to_be_focused()
+    await expect(panel.locator(".document mark").first).to_be_in_viewport()
     assert (
-        "".join(await panel.locator("mark").all_inner_texts())
+        "".join(await panel.locator(".document mark").all_inner_texts())
         == "makes a loop that does not slip.🎓 Leave a long tail."
     )
-    await expect(panel.locator("mark").first).to_be_in_viewport()
     await expect(panel.get_by_text("First.")).to_have_count(0)
     await panel.get_by_role("button", name="Show the whole document").first.click()
     await expect(panel.get_by_text("First.")).to_be_attached()
