@@ -10,7 +10,7 @@ class AssistantError(Exception):
     status_code = 500
     code = "internal_error"
     title = "Something went wrong"
-    retry_after: int | None = None
+    retry_after: float | None = None
     """Seconds after which the same request may succeed, where that is known."""
 
     def __init__(self, detail: str, *, code: str | None = None, extra: Mapping[str, Any] | None = None) -> None:

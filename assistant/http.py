@@ -1,6 +1,7 @@
 """What all HTTP endpoints share: problem details, the base of wire structs, guards, headers."""
 
 from collections.abc import Mapping
+from math import ceil
 from datetime import datetime
 from typing import Annotated, Any, Final, LiteralString, TypeVar
 
@@ -84,7 +85,7 @@ def render_problem(request: Request[Any, Any, Any], exc: Exception) -> Response[
     if known.status_code == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if known.retry_after is not None:
-        headers["Retry-After"] = str(known.retry_after)
+        headers["Retry-After"] = str(ceil(known.retry_after))
     problem = {
         "type": f"urn:goalspace:problem:{known.code}",
         "title": known.title,
