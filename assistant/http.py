@@ -1,8 +1,8 @@
 """What all HTTP endpoints share: problem details, the base of wire structs, guards, headers."""
 
 from collections.abc import Mapping
-from math import ceil
 from datetime import datetime
+from math import ceil
 from typing import Annotated, Any, Final, LiteralString, TypeVar
 
 import msgspec
