@@ -345,6 +345,8 @@ def _build_client(api_key: str | None, base_url: str, timeout: httpx2.Timeout) -
         base_url=base_url,
         max_retries=0,
         timeout=timeout,
+        # The SDK's other transport: its parser is written in C, which is half of what a call costs us.
+        http_client=anthropic.DefaultAioHttpClient(timeout=timeout),
         **({"api_key": api_key} if api_key else keyless),
     )
 
