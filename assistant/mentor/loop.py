@@ -143,8 +143,6 @@ class Mentor:
         )
         question = build_question(state, passages, turn.question, context.marker, language=config.language)
         turn.conversation.append("user", question)
-        if passages == []:
-            yield _notice(record, "no_sources", {})
         rounds = _Rounds(self._model, context, turn, record, passages or [])
         request = ModelRequest(
             model=record.model,
@@ -156,6 +154,8 @@ class Mentor:
         async with aclosing(rounds.run(request)) as events:
             async for event in events:
                 yield event
+        if passages == [] and not rounds.acted:
+            yield _notice(record, "no_sources", {})
         record.citations = await verify(self._database, turn.principal, cite(record.text, rounds.shown))
 
     async def _read(self, turn: Turn) -> tuple[LearnerState, list[Message]]:
@@ -193,6 +193,11 @@ class _Rounds:
         self._limits = _Limits()
         self.shown = shown
         """All passages that the model was shown; the n-th has the number n."""
+
+    @property
+    def acted(self) -> bool:
+        """Whether any tool was called."""
+        return self._limits.calls > 0
 
     async def run(self, request: ModelRequest) -> AsyncGenerator[MentorEvent, None]:
         messages = list(request.messages)
