@@ -228,7 +228,7 @@ async def test_rounds_are_limited(bench: Bench, make_person: MakePerson) -> None
     replies = [say(ToolUse("list_tasks", {"limit": n + 1})) for n in range(ROUNDS)]
     told = await bench.ask(await make_person(), "Go on for ever", *replies)
     assert len(bench.server.requests) == ROUNDS
-    assert told.notices[-1] == "limit_reached"
+    assert "limit_reached" in told.notices
 
 
 async def test_history_is_sent_word_for_word(bench: Bench, make_person: MakePerson) -> None:
@@ -295,5 +295,5 @@ async def test_a_refused_model_is_named(bench: Bench, make_person: MakePerson) -
 
 async def test_an_answer_at_its_limit_says_so(bench: Bench, make_person: MakePerson) -> None:
     told = await bench.ask(await make_person(), "Tell me all", say("Once upon", stop_reason="max_tokens"))
-    assert told.notices[-1] == "answer_cut"
+    assert "answer_cut" in told.notices
     assert told.record.stop_reason == "max_tokens"
