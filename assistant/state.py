@@ -95,6 +95,6 @@ async def _open_model(settings: Settings, stack: AsyncExitStack) -> Model:
     from assistant.llm.model import AnthropicModel
 
     key = settings.anthropic_api_key
-    model = AnthropicModel(key and key.get_secret_value(), settings.anthropic_base_url)
+    model = AnthropicModel(key.get_secret_value() if key else None, settings.anthropic_base_url)
     stack.push_async_callback(model.aclose)
     return model

@@ -124,7 +124,8 @@ async def test_messages_are_paged_oldest_first(
     for number in range(3):
         script.script = says(f"answer {number}")
         await ask(client, person.space_id, input_of(f"question {number}", thread_id=f"t-{number % 2}"))
-    seen, cursor = [], ""
+    seen: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = (await client.get(f"/api/spaces/{person.space_id}/messages?limit=4{cursor}")).json()
         seen += [item["message"] for item in page["items"]]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from assistant.chat import socket, sockets
+from assistant.chat import sockets
 from assistant.db.session import Database
 from tests.chat.conftest import ScriptedMentor, says, says_and_waits
 from tests.chat.test_http import EVENT, input_of
@@ -172,8 +173,8 @@ async def test_an_expired_token_closes_unless_renewed(
     offline_service: LiveService, script: ScriptedMentor, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = {"ahead": 0.0}
-    real = socket.time.time
-    monkeypatch.setattr(socket.time, "time", lambda: real() + now["ahead"])
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + now["ahead"])
     async with open_socket(offline_service, person.space_id, offline_service.token(person.id)) as opened:
         await opened.send(json.dumps({"type": "token", "token": offline_service.token(person.id, ttl=900)}))
         await opened.send(json.dumps(input_of("What?")))

@@ -34,7 +34,7 @@ class Shelf(Retriever):
         self.asked: list[tuple[str, Any]] = []
 
     async def retrieve(
-        self, principal: Principal, space_id: UUID, question: str, history: Any = (), **_: Any
+        self, principal: Principal, space_id: UUID, question: str, history: Any = (), limit: int = 8
     ) -> list[Passage]:
         self.asked.append((question, list(history)))
         if self._failure is not None:
