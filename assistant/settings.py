@@ -1,10 +1,10 @@
 """Every environment variable, typed, in one class."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from assistant.errors import ConfigurationError
@@ -95,6 +95,12 @@ class Settings(BaseSettings):
             raise ValueError("must be debug, info, warning or error")
         return value.lower()
 
+    @model_validator(mode="after")
+    def _check_logins(self) -> Self:
+        if (self.login_url is None) != (self.jobs_url is None):
+            raise ValueError("GOALSPACE_LOGIN_URL and GOALSPACE_JOBS_URL are set together or not at all")
+        return self
+
     @property
     def offline(self) -> bool:
         """No key and no server of one's own: the offline mentor answers."""
@@ -107,8 +113,10 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]  # values are validated here, whatever their type
     except ValidationError as exc:
         first = exc.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "settings"
+        message = str(first["msg"]).removeprefix("Value error, ")
+        if not first["loc"]:  # about several settings, which the message names
+            raise ConfigurationError(f"{message}.") from exc
+        name = str(first["loc"][0])
         own = {"database_url", "anthropic_api_key", "anthropic_base_url"}
         shown = name.upper() if name.lower() in own else f"GOALSPACE_{name.upper()}"
-        message = str(first["msg"]).removeprefix("Value error, ")
         raise ConfigurationError(f"{shown}: {message}") from exc

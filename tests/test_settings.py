@@ -91,3 +91,12 @@ def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_settings()
     assert "canary" not in caught.value.detail
+
+
+def test_the_two_logins_are_set_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOALSPACE_LOGIN_URL", "postgresql://somebody@somewhere/else")
+    with pytest.raises(ConfigurationError) as wrong:
+        load_settings()
+    assert wrong.value.detail.startswith("GOALSPACE_LOGIN_URL and GOALSPACE_JOBS_URL")
+    monkeypatch.setenv("GOALSPACE_JOBS_URL", "postgresql://another@somewhere/else")
+    assert load_settings().jobs_url is not None
