@@ -5,6 +5,7 @@ No transaction is open while the embedder works.
 
 import asyncio
 import hashlib
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +31,13 @@ BATCH: Final = 32
 """Chunks that are embedded at a time: so many are done again at most when a worker ends."""
 
 MAX_CHUNKS: Final = 5_000
-MAX_TRIES: Final = 5
+WAIT_SECONDS: Final = (5.0, 30.0, 120.0, 600.0)
+"""Between the tries for a document that failed for a reason that may pass; after the last one it has failed."""
+
+TURN_SECONDS: Final = 10.0
+LANES: Final = 3
+"""Documents of one space at a time: with fewer of them the embedder waits for the database, measured."""
+
 MAX_DEATHS: Final = 2
 """So often may a worker end in the middle of one document before nobody touches it again."""
 
@@ -48,6 +55,24 @@ class _Draft:
     input_hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Embedded:
+    """Vectors of the last batch, by what was embedded; others may have been kept in the database."""
+
+    hashes: Sequence[bytes]
+    vectors: FloatArray
+    others_kept: bool
+
+
+class _Turn:
+    """What a space may use before others have their turn."""
+
+    def __init__(self) -> None:
+        self.until = time.monotonic() + TURN_SECONDS
+        self.pause: float | None = None
+        """Set when the embedder failed: seconds to leave it alone."""
+
+
 class Indexer:
     """Brings documents into search. Safe to ask twice: what is done already is seen and left."""
 
@@ -55,16 +80,38 @@ class Indexer:
         self._database = database
         self._embedder = embedder
 
-    async def index(self, document_id: UUID, space_id: UUID) -> None:
-        """Index one document of that space, and say in its state how it ended.
+    async def index_space(self, space_id: UUID) -> None:
+        """Index the documents of a space that wait, each for itself: one that fails says so in its state.
 
-        Raises UnavailableError, or whatever went wrong unforeseen, while another try may help. A document that is
-        not there, or not in that space, is nobody's work.
+        After a while other spaces have their turn, if any wait. Must not run twice at a time for one space.
         """
+        turn = _Turn()
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                for _ in range(LANES):  # some store while another one embeds
+                    lanes.create_task(self._work_off(space_id, turn))
+            # A document that a worker ended in the middle of is tried while no other one is there to be blamed.
+            await self._work_off(space_id, turn, suspects=True)
+        finally:
+            await asyncio.shield(self._enqueue_rest(space_id, turn))
+
+    async def _work_off(self, space_id: UUID, turn: _Turn, *, suspects: bool = False) -> None:
+        while turn.pause is None and (work := await self._take(space_id, turn, suspects=suspects)) is not None:
+            await self._index_or_say_why(work, turn)
+
+    async def _take(self, space_id: UUID, turn: _Turn, *, suspects: bool) -> Work | None:
         async with self._database.service("index_document") as connection:
-            work = await store.begin(connection, document_id, space_id)
-        if work is None:
-            return
+            if time.monotonic() > turn.until:
+                if await store.others_wait(connection, space_id):
+                    return None
+                turn.until = time.monotonic() + TURN_SECONDS
+            return await store.begin(connection, space_id, suspects=suspects)
+
+    async def _enqueue_rest(self, space_id: UUID, turn: _Turn) -> None:
+        async with self._database.service("index_document") as connection:
+            await store.enqueue_rest(connection, space_id, turn.pause)
+
+    async def _index_or_say_why(self, work: Work, turn: _Turn) -> None:
         if work.deaths >= MAX_DEATHS:
             await self._settle(work, "quarantined", "Indexing this document ended the indexing process twice.")
             return
@@ -74,16 +121,12 @@ class Indexer:
             await asyncio.shield(self._settle(work, "queued"))
             raise
         except UnavailableError as exc:
-            await self._postpone(work, exc.detail)
-            if work.attempts < MAX_TRIES:
-                raise
+            turn.pause = await self._postpone(work, exc.detail)
         except AssistantError as exc:
             await self._settle(work, "failed", exc.detail)
         except Exception:
-            log.exception("document_not_indexed", document_id=str(document_id), attempts=work.attempts)
+            log.exception("document_not_indexed", document_id=str(work.document_id), attempts=work.attempts)
             await self._postpone(work, "The service could not index this document; its log says why.")
-            if work.attempts < MAX_TRIES:
-                raise
 
     async def _index(self, work: Work) -> None:
         if work.content_type == "html" and work.content_format is None:  # written past the service, as it came
@@ -95,37 +138,47 @@ class Indexer:
             await self._settle(work, "ready")
             return
         drafts = await asyncio.to_thread(_draft, work)
-        kept, fresh = await self._embed(work, drafts)
+        embedded = await self._embed(work, drafts)
+        model = self._embedder.model
         async with self._database.service("index_document") as connection:
             if not await store.lock_version(connection, work):
-                return  # it was changed meanwhile, and that change has a job of its own
-            await store.keep_vectors(connection, work, self._embedder.model, kept, fresh)
-            chunks = list(_name_chunks(drafts, await store.old_chunks(connection, work)))
-            await store.replace_chunks(connection, work, self._embedder.model, content_hash, chunks)
+                return  # it was changed meanwhile, and waits again
+            old = await store.delete_chunks(connection, work) if work.model else []
+            chunks = list(_name_chunks(drafts, old))
+            await store.insert_chunks(connection, work, model, chunks, embedded.hashes, embedded.vectors)
+            await store.finish(connection, work, model, content_hash, len(chunks))
+            if embedded.others_kept:
+                await store.forget_vectors(connection, work)
 
-    async def _embed(self, work: Work, drafts: Sequence[_Draft]) -> tuple[Sequence[bytes], FloatArray]:
-        """Embed what is missing. All but the last batch is kept in the database; that one comes back."""
+    async def _embed(self, work: Work, drafts: Sequence[_Draft]) -> _Embedded:
+        """Embed what is missing, in batches: all but the last one are kept in the database."""
         missing = {draft.input_hash: draft.embedded for draft in drafts}
-        if work.model or work.attempts > 1:
+        may_be_there = work.model is not None or work.attempts > 1
+        if may_be_there:
             async with self._database.service("index_document") as connection:
                 for known in await store.adopt_vectors(connection, work, self._embedder.model, list(missing)):
                     del missing[known]
         hashes = list(missing)
-        batches = [hashes[start : start + BATCH] for start in range(0, len(hashes), BATCH)] or [[]]
-        for batch in batches:
+        while len(hashes) > BATCH:
+            batch, hashes = hashes[:BATCH], hashes[BATCH:]
             vectors = await self._embedder.embed_passages([missing[key] for key in batch])
-            if batch is batches[-1]:
-                break
             async with self._database.service("index_document") as connection:
                 await store.keep_vectors(connection, work, self._embedder.model, batch, vectors)
-        return batch, vectors
+        vectors = await self._embedder.embed_passages([missing[key] for key in hashes])
+        return _Embedded(hashes, vectors, may_be_there or len(missing) > BATCH)
 
-    async def _postpone(self, work: Work, reason: str) -> None:
-        await self._settle(work, "queued" if work.attempts < MAX_TRIES else "failed", reason)
+    async def _postpone(self, work: Work, reason: str) -> float:
+        """Another try later, or none any more. Seconds until it."""
+        if work.attempts > len(WAIT_SECONDS):
+            await self._settle(work, "failed", reason)
+            return WAIT_SECONDS[0]
+        wait = WAIT_SECONDS[work.attempts - 1]
+        await self._settle(work, "queued", reason, wait)
+        return wait
 
-    async def _settle(self, work: Work, status: str, error: str | None = None) -> None:
+    async def _settle(self, work: Work, status: str, error: str | None = None, wait: float | None = None) -> None:
         async with self._database.service("index_document") as connection:
-            await store.settle(connection, work, status, error)
+            await store.settle(connection, work, status, error, wait)
 
 
 def _hash(work: Work) -> str:

@@ -145,6 +145,8 @@ class DocumentIndexing(Base):
     chunks: Mapped[int] = mapped_column(server_default=text("0"))
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     deaths: Mapped[int] = mapped_column(server_default=text("0"))
+    queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    next_try_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
@@ -155,6 +157,12 @@ class DocumentIndexing(Base):
             name="document_indexing_document_of_same_space",
         ),
         Index("idx_document_indexing_space", "space_id", "document_id"),
+        Index(
+            "idx_document_indexing_waiting",
+            "space_id",
+            "queued_at",
+            postgresql_where=text("status in ('queued', 'processing')"),
+        ),
         {"schema": "assistant"},
     )
 

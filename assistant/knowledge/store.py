@@ -45,18 +45,40 @@ class NewChunk:
     lexemes: dict[str, int]
 
 
-# One that a worker ended in the middle of is still `processing` when the next one begins.
+# Neither taking up nor storing a document waits for the disk: what a crash of the database takes back is done again,
+# since the job that asks for it is taken back as well.
+
+# A document is a suspect when a worker ended in the middle of it: then it is still `processing` when no job runs.
 _BEGIN: Final = """
 update assistant.document_indexing i
 set status = 'processing', attempts = i.attempts + 1, deaths = i.deaths + (i.status = 'processing')::int
 from public.documents d
-where i.document_id = %s and i.space_id = %s and d.id = i.document_id and i.status <> 'quarantined'
+where d.id = i.document_id and i.document_id = (
+    select document_id from assistant.document_indexing
+    where space_id = %(space)s and status in ('queued', 'processing')
+      and (deaths > 0 or status = 'processing') = %(suspects)s and (next_try_at is null or next_try_at <= now())
+    order by queued_at, document_id limit 1 for update skip locked)
 returning i.document_id, i.space_id, d.title, d.content, d.content_type, d.content_format, i.version,
-          i.content_hash, i.model, i.attempts, i.deaths
+          i.content_hash, i.model, i.attempts, i.deaths, set_config('synchronous_commit', 'off', true)
 """
 
 _SETTLE: Final = """
-update assistant.document_indexing set status = %s, error = %s where document_id = %s and version = %s
+update assistant.document_indexing
+set status = %s, error = %s, next_try_at = now() + make_interval(secs => %s)
+where document_id = %s and version = %s
+"""
+
+_ENQUEUE_REST: Final = """
+select private.enqueue_indexing(%(space)s, greatest(
+    now() + make_interval(secs => %(pause)s), case when bool_and(next_try_at is not null) then min(next_try_at) end))
+from assistant.document_indexing where space_id = %(space)s and status in ('queued', 'processing')
+having count(*) > 0
+"""
+
+_OTHERS_WAIT: Final = """
+select exists (
+    select from jobs.procrastinate_jobs
+    where status = 'todo' and lock <> %s and (scheduled_at is null or scheduled_at <= now()))
 """
 
 _CONVERT: Final = """
@@ -83,8 +105,11 @@ on conflict do nothing
 """
 
 # The document before its state, as a change of the document takes them: two that meet wait, and never for each other.
-_LOCK_DOCUMENT: Final = "select from public.documents where id = %s and space_id = %s for key share"
-_LOCK_VERSION: Final = "select version from assistant.document_indexing where document_id = %s for update"
+_LOCK_VERSION: Final = """
+select i.version, set_config('synchronous_commit', 'off', true)
+from public.documents d join assistant.document_indexing i on i.document_id = d.id
+where d.id = %s and d.space_id = %s for key share of d for update of i
+"""
 
 _OLD_CHUNKS: Final = """
 select input_hash, id from public.document_embeddings
@@ -97,13 +122,16 @@ _INSERT_CHUNKS: Final = """
 insert into public.document_embeddings
     (id, document_id, space_id, chunk_index, chunk_text, heading, start_offset, end_offset, language, length,
      model, input_hash, search_vector, embedding)
-select n.id, v.document_id, %s, n.chunk_index, n.chunk_text, n.heading, n.start_offset, n.end_offset, n.language,
-       n.length, v.model, n.input_hash, v.vector::halfvec,
+select n.id, %s, %s, n.chunk_index, n.chunk_text, n.heading, n.start_offset, n.end_offset, n.language,
+       n.length, %s, n.input_hash, v.vector::halfvec,
        case when vector_dims(v.vector) = 1536 then v.vector
             else v.vector || array_fill(0::real, array[1536 - vector_dims(v.vector)])::vector end
 from unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[], %s::int[], %s::text[], %s::int[], %s::bytea[])
      as n(id, chunk_index, chunk_text, heading, start_offset, end_offset, language, length, input_hash)
-join assistant.fresh_vectors v on v.document_id = %s and v.model = %s and v.input_hash = n.input_hash
+join (
+    select input_hash, vector from unnest(%s::bytea[], %s::text[]::vector[]) as given(input_hash, vector)
+    union all
+    select input_hash, vector from assistant.fresh_vectors where document_id = %s and model = %s) v using (input_hash)
 """
 
 _INSERT_POSTINGS: Final = """
@@ -121,15 +149,30 @@ where document_id = %s
 _FORGET_VECTORS: Final = "delete from assistant.fresh_vectors where document_id = %s"
 
 
-async def begin(connection: AsyncConnection, document_id: UUID, space_id: UUID) -> Work | None:
-    """Take the document up; None where it is not in that space (any more) or quarantined."""
-    row = (await connection.exec_driver_sql(_BEGIN, (document_id, space_id))).one_or_none()
-    return None if row is None else Work(*tuple(row))
+async def begin(connection: AsyncConnection, space_id: UUID, *, suspects: bool) -> Work | None:
+    """Take up the document of a space that has waited longest; None where none is due.
+
+    `suspects`: one of those that a worker ended in the middle of, else one of the others.
+    """
+    row = (await connection.exec_driver_sql(_BEGIN, {"space": space_id, "suspects": suspects})).one_or_none()
+    return None if row is None else Work(*tuple(row)[:-1])
 
 
-async def settle(connection: AsyncConnection, work: Work, status: str, error: str | None = None) -> None:
-    """Say how it ended, unless the document was changed meanwhile: then its next job says so."""
-    await connection.exec_driver_sql(_SETTLE, (status, error, work.document_id, work.version))
+async def settle(
+    connection: AsyncConnection, work: Work, status: str, error: str | None = None, wait_seconds: float | None = None
+) -> None:
+    """Say how it ended, unless the document was changed meanwhile: then it waits again already."""
+    await connection.exec_driver_sql(_SETTLE, (status, error, wait_seconds, work.document_id, work.version))
+
+
+async def enqueue_rest(connection: AsyncConnection, space_id: UUID, pause: float | None) -> None:
+    """Another job where documents of the space still wait: when the first one is due, and `pause` seconds are over."""
+    await connection.exec_driver_sql(_ENQUEUE_REST, {"space": space_id, "pause": pause})
+
+
+async def others_wait(connection: AsyncConnection, space_id: UUID) -> bool:
+    """Whether another space's job could run now."""
+    return bool((await connection.exec_driver_sql(_OTHERS_WAIT, (str(space_id),))).scalar_one())
 
 
 async def convert(connection: AsyncConnection, work: Work, markdown: str) -> None:
@@ -147,42 +190,54 @@ async def adopt_vectors(connection: AsyncConnection, work: Work, model: str, wan
 async def keep_vectors(
     connection: AsyncConnection, work: Work, model: str, hashes: Sequence[bytes], vectors: FloatArray
 ) -> None:
-    if not hashes:
-        return
+    """Until the chunks are stored."""
     written = [write_vector(vector) for vector in vectors]
     await connection.exec_driver_sql(_KEEP_VECTORS, (work.document_id, model, list(hashes), written))
 
 
 async def lock_version(connection: AsyncConnection, work: Work) -> bool:
     """Hold the document still to the end of the transaction; False where it is not what the work was begun with."""
-    await connection.exec_driver_sql(_LOCK_DOCUMENT, (work.document_id, work.space_id))
-    found = (await connection.exec_driver_sql(_LOCK_VERSION, (work.document_id,))).scalar_one_or_none()
-    return found == work.version
+    result = await connection.exec_driver_sql(_LOCK_VERSION, (work.document_id, work.space_id))
+    return bool(result.scalar_one_or_none() == work.version)
 
 
-async def old_chunks(connection: AsyncConnection, work: Work) -> list[tuple[bytes, UUID]]:
-    """What was embedded for each stored chunk, and the chunk's id."""
+async def delete_chunks(connection: AsyncConnection, work: Work) -> list[tuple[bytes, UUID]]:
+    """What was embedded for each chunk that was there, and the chunk's id; in their order."""
     result = await connection.exec_driver_sql(_OLD_CHUNKS, (work.document_id,))
-    return [(bytes(input_hash), chunk_id) for input_hash, chunk_id in map(tuple, result)]
-
-
-async def replace_chunks(
-    connection: AsyncConnection, work: Work, model: str, content_hash: str, chunks: Sequence[NewChunk]
-) -> None:
-    """The new chunks instead of the old ones. Their vectors must have been kept before."""
+    found = [(bytes(input_hash), chunk_id) for input_hash, chunk_id in map(tuple, result)]
     await connection.exec_driver_sql(_DELETE_CHUNKS, (work.document_id,))
-    if chunks:
-        columns = zip(
-            *((c.id, c.index, c.text, c.heading, c.start, c.end, c.language, c.length, c.input_hash) for c in chunks),
-            strict=True,
-        )
-        await connection.exec_driver_sql(
-            _INSERT_CHUNKS, (work.space_id, *(list(column) for column in columns), work.document_id, model)
-        )
+    return found
+
+
+async def insert_chunks(
+    connection: AsyncConnection,
+    work: Work,
+    model: str,
+    chunks: Sequence[NewChunk],
+    hashes: Sequence[bytes],
+    vectors: FloatArray,
+) -> None:
+    """The vectors are those that are given here, by what was embedded, and those that were kept before."""
+    if not chunks:
+        return
+    columns = zip(
+        *((c.id, c.index, c.text, c.heading, c.start, c.end, c.language, c.length, c.input_hash) for c in chunks),
+        strict=True,
+    )
+    written = [write_vector(vector) for vector in vectors]
+    document = (work.document_id, work.space_id, model)
+    kept = (list(hashes), written, work.document_id, model)
+    await connection.exec_driver_sql(_INSERT_CHUNKS, (*document, *(list(column) for column in columns), *kept))
     postings = [(lexeme, c.id, tf, c.length) for c in chunks for lexeme, tf in c.lexemes.items()]
     if postings:
-        await connection.exec_driver_sql(
-            _INSERT_POSTINGS, (work.space_id, *(list(column) for column in zip(*postings, strict=True)))
-        )
-    await connection.exec_driver_sql(_FINISH, (content_hash, model, len(chunks), work.document_id))
+        rows = (list(column) for column in zip(*postings, strict=True))
+        await connection.exec_driver_sql(_INSERT_POSTINGS, (work.space_id, *rows))
+
+
+async def finish(connection: AsyncConnection, work: Work, model: str, content_hash: str, chunks: int) -> None:
+    """The document is in search, as of `content_hash`."""
+    await connection.exec_driver_sql(_FINISH, (content_hash, model, chunks, work.document_id))
+
+
+async def forget_vectors(connection: AsyncConnection, work: Work) -> None:
     await connection.exec_driver_sql(_FORGET_VECTORS, (work.document_id,))

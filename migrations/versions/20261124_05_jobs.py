@@ -37,8 +37,6 @@ grant insert on jobs.procrastinate_events to goalspace_definer;
 
 -- Polled every few seconds and rewritten with each job: a small dead share already costs.
 alter table jobs.procrastinate_jobs set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 200);
--- The pending jobs of one space are counted with each new one (private.enqueue_indexing).
-create index procrastinate_jobs_pending_of_lock on jobs.procrastinate_jobs (lock) where status = 'todo';
 """
 
 

@@ -200,6 +200,8 @@ create table assistant.document_indexing (
     chunks integer not null default 0,
     attempts integer not null default 0,
     deaths integer not null default 0,
+    queued_at timestamptz not null default now(),
+    next_try_at timestamptz,
     updated_at timestamptz not null default now(),
     constraint document_indexing_document_of_same_space foreign key (document_id, space_id)
         references public.documents (id, space_id) on delete cascade
@@ -208,6 +210,8 @@ comment on column assistant.document_indexing.version is 'counts the changes of 
 comment on column assistant.document_indexing.deaths is 'how often a worker ended in the middle of it: twice is enough';
 comment on column assistant.document_indexing.content_hash is 'of what the stored chunks were made from';
 create index idx_document_indexing_space on assistant.document_indexing (space_id, document_id);
+create index idx_document_indexing_waiting on assistant.document_indexing (space_id, queued_at)
+    where status in ('queued', 'processing');
 alter table assistant.document_indexing enable row level security;
 alter table assistant.document_indexing force row level security;
 create trigger touch_updated_at before update on assistant.document_indexing
@@ -230,46 +234,60 @@ alter table assistant.fresh_vectors enable row level security;
 alter table assistant.fresh_vectors force row level security;
 grant select, insert, update, delete on assistant.fresh_vectors to service_role;
 
--- The job exists exactly if the rows do, whoever writes them. One that waits already is reused, and the lock that this
--- takes on it keeps a worker from running it before this transaction is over: it would read the document as it was.
--- The k-th waiting job of a space has priority -k, so that spaces take turns however much one of them brings.
-create function private.enqueue_indexing(document uuid, space uuid) returns void
+-- One waiting job for each space that has documents to index, made in the transaction of their rows whoever writes
+-- them: it exists exactly if they do. It is made as the last thing before the commit, since one that waits already is
+-- locked: a worker that ran it before the commit would not see the documents.
+create function private.enqueue_indexing(space uuid, due timestamptz default null) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
-    insert into jobs.procrastinate_jobs (queue_name, task_name, priority, lock, queueing_lock, args)
-    select 'documents', 'index_document', -count(*), space::text, 'index_document:' || document,
-           jsonb_build_object('document_id', document, 'space_id', space)
-    from (select from jobs.procrastinate_jobs j where j.lock = space::text and j.status = 'todo' limit 1000) waiting
-    on conflict (queueing_lock) where status = 'todo' do update set scheduled_at = null, attempts = 0;
+    insert into jobs.procrastinate_jobs as j (queue_name, task_name, lock, queueing_lock, args, scheduled_at)
+    values ('documents', 'index_space', space::text, 'index_space:' || space, jsonb_build_object('space_id', space), due)
+    on conflict (queueing_lock) where status = 'todo' do update
+        set scheduled_at = case when due is null then null else least(j.scheduled_at, due) end
+        where j.scheduled_at is not null;
 end $$;
-alter function private.enqueue_indexing(uuid, uuid) owner to goalspace_definer;
+alter function private.enqueue_indexing(uuid, timestamptz) owner to goalspace_definer;
 
 create function private.queue_document() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
     insert into assistant.document_indexing as i (document_id, space_id) values (new.id, new.space_id)
-    on conflict (document_id) do update
-        set status = 'queued', error = null, attempts = 0, deaths = 0, version = i.version + 1;
-    perform private.enqueue_indexing(new.id, new.space_id);
+    on conflict (document_id) do update set status = 'queued', error = null, attempts = 0, deaths = 0,
+        queued_at = now(), next_try_at = null, version = i.version + 1;
+    return null;
+end $$;
+create function private.enqueue_document() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    perform private.enqueue_indexing(new.space_id);
     return null;
 end $$;
 alter function private.queue_document() owner to goalspace_definer;
+alter function private.enqueue_document() owner to goalspace_definer;
+
 create trigger queue_new_document after insert on public.documents
     for each row execute function private.queue_document();
 create trigger queue_changed_document after update of title, content, content_type on public.documents
     for each row when ((old.title, old.content, old.content_type) is distinct from (new.title, new.content, new.content_type))
     execute function private.queue_document();
+create constraint trigger enqueue_new_document after insert on public.documents
+    deferrable initially deferred for each row execute function private.enqueue_document();
+create constraint trigger enqueue_changed_document after update of title, content, content_type on public.documents
+    deferrable initially deferred for each row
+    when ((old.title, old.content, old.content_type) is distinct from (new.title, new.content, new.content_type))
+    execute function private.enqueue_document();
 
 create function assistant.index_again(document uuid) returns boolean
 language plpgsql security definer set search_path = '' as $$
 declare
     place uuid;
 begin
-    update assistant.document_indexing i set status = 'queued', error = null, attempts = 0, deaths = 0
+    update assistant.document_indexing i
+    set status = 'queued', error = null, attempts = 0, deaths = 0, queued_at = now(), next_try_at = null
     where i.document_id = document and i.space_id = any (array(select private.member_spaces('editor')))
     returning i.space_id into place;
     if place is not null then
-        perform private.enqueue_indexing(document, place);
+        perform private.enqueue_indexing(place);
     end if;
     return place is not null;
 end $$;
@@ -277,7 +295,8 @@ comment on function assistant.index_again(uuid) is
     'another try for a document that failed; false: there is none that the caller may change';
 alter function assistant.index_again(uuid) owner to goalspace_definer;
 grant execute on function assistant.index_again(uuid) to authenticated;
-grant execute on function private.enqueue_indexing(uuid, uuid) to service_role, goalspace_definer;
+grant usage on schema private to service_role;
+grant execute on function private.enqueue_indexing(uuid, timestamptz) to service_role, goalspace_definer;
 """
 
 # Under a policy the planner may filter first and sort all, or walk the index and drop nearly all that it finds. So a
@@ -317,13 +336,15 @@ grant execute on function assistant.nearest_chunks(uuid, text, text[], {ext}.hal
 """
 
 DOWN = """
-delete from jobs.procrastinate_jobs where task_name = 'index_document' and status = 'todo';
+delete from jobs.procrastinate_jobs where task_name = 'index_space' and status = 'todo';
 drop function assistant.nearest_chunks, assistant.index_again;
 drop table assistant.fresh_vectors, assistant.document_indexing, assistant.postings, assistant.space_statistics,
     public.document_embeddings, public.documents;
-drop function private.queue_document(), private.enqueue_indexing(uuid, uuid), private.count_new_chunks(),
+drop function private.queue_document(), private.enqueue_document(), private.enqueue_indexing(uuid, timestamptz),
+    private.count_new_chunks(),
     private.count_gone_chunks(), private.fill_space_of_chunk(), private.keep_author_true();
 revoke usage on schema assistant from anon;
+revoke usage on schema private from service_role;
 """
 
 
