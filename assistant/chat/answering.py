@@ -15,7 +15,7 @@ from assistant.chat.events import Event
 from assistant.chat.log import LeaseLostError, RunLog
 from assistant.db.identity import learner
 from assistant.db.session import Database
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, UnavailableError
 from assistant.llm.events import Block, TextDelta, ToolInputDelta, ToolUseStarted, Usage
 from assistant.mentor.events import (
     MentorEvent,
@@ -155,11 +155,9 @@ async def carry_out(run: LiveRun, mentor: Mentor, database: Database, process: U
     while not ending.done():
         # A second cancellation, as at shutdown, must not stop the ending from being stored.
         with suppress(asyncio.CancelledError):
-            await asyncio.shield(ending)
-    try:
-        ending.result()
-    except (LeaseLostError, TimeoutError) as error:
-        log.warning("run_left_to_sweep", run=str(run.id), error=type(error).__name__)
+            await asyncio.wait((ending,))
+    if failure := ending.exception():
+        log.warning("run_left_to_sweep", run=str(run.id), exc_info=failure)
         run.log.fence()
 
 
@@ -278,7 +276,7 @@ async def _store(ending: repository.Ending, database: Database, process: UUID) -
     for tried in range(1, STORE_TRIES + 1):
         try:
             ours = await repository.end_run(database, "store_answer", ending, process)
-        except AssistantError as error:
+        except UnavailableError as error:
             log.warning("answer_not_stored", run=str(ending.run_id), code=error.code, tried=tried)
             if tried == STORE_TRIES:
                 raise

@@ -19,7 +19,7 @@ from assistant.chat import repository
 from assistant.chat.events import Event, encode_event
 from assistant.chat.repository import StepRow
 from assistant.db.session import Database
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, UnavailableError
 from assistant.llm.events import Block
 
 log = structlog.get_logger(__name__)
@@ -210,7 +210,7 @@ class LogWriter:
             self._hurry.clear()
             try:
                 await self._flush()
-            except AssistantError as error:
+            except UnavailableError as error:
                 log.warning("events_not_stored", code=error.code)
                 await asyncio.sleep(RETRY_SECONDS)
                 self._wake.set()
@@ -228,6 +228,24 @@ class LogWriter:
         runs = [run for run in self._logs.values() if run.unstored and not run.held]
         if not runs:
             return
+        try:
+            await self._store(runs)
+        except UnavailableError:
+            raise
+        except Exception:  # one of them holds what no database takes; the others must not suffer for it
+            for run in runs:
+                await self._store_or_give_up(run)
+
+    async def _store_or_give_up(self, run: RunLog) -> None:
+        try:
+            await self._store([run])
+        except UnavailableError:
+            raise
+        except Exception:
+            log.exception("run_cannot_be_stored", run=str(run.run_id))
+            run.fence()
+
+    async def _store(self, runs: Sequence[RunLog]) -> None:
         batch = [(run, list(run.number()), list(run.steps())) for run in runs]
         rows = [
             (run.run_id, len(run.stored) + i, event, run.epoch)

@@ -220,7 +220,7 @@ with run as (
     select run.id, (select count(*) from assistant.run_steps s where s.run_id = %(run)s), 'assistant',
            jsonb_build_array(jsonb_build_object('type', 'text', 'text', %(unfinished)s::text))
     from run where %(unfinished)s::text <> ''
-       and exists (select 1 from assistant.run_steps s where s.run_id = %(run)s)
+       and 'user' = (select s.role from assistant.run_steps s where s.run_id = %(run)s order by s.n desc limit 1)
 ), citations as (
     insert into assistant.citations (message_id, index, run_id, user_id, chunk_id, document_id, title, heading, page,
                                      quote, start_offset, end_offset)

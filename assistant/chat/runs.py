@@ -7,6 +7,7 @@ taken by whichever process sees it first, which stores what there is of the answ
 import asyncio
 import contextvars
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -18,7 +19,7 @@ from assistant.chat.answering import AnswerInterruptedError, LiveRun, Mentor, bu
 from assistant.chat.fanout import Fanout
 from assistant.chat.log import LogWriter, RunLog
 from assistant.db.session import Database
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, UnavailableError
 from assistant.llm.events import Usage
 from assistant.llm.tokens import estimate_tokens
 from assistant.mentor.events import TurnRecord
@@ -113,7 +114,15 @@ class RunManager:
             if orphan is None:
                 return
             log.info("run_interrupted", run=str(orphan.id))
-            await repository.end_run(self._database, "sweep", end_orphan(orphan), self.process)
+            ending = end_orphan(orphan)
+            try:
+                await repository.end_run(self._database, "sweep", ending, self.process)
+            except UnavailableError:
+                raise
+            except Exception:  # its text is none that can be stored; without an end it would block its thread for ever
+                log.exception("answer_cannot_be_stored", run=str(orphan.id))
+                bare = replace(ending, text="", unfinished="")
+                await repository.end_run(self._database, "sweep", bare, self.process)
 
 
 def end_orphan(orphan: repository.OrphanedRun) -> repository.Ending:
@@ -147,6 +156,8 @@ def fold(stored: list[dict[str, Any]]) -> tuple[TurnRecord, list[str], bool]:
                 tools_open.append(event["toolCallId"])
             case "TOOL_CALL_END":
                 tools_open.remove(event["toolCallId"])
+            case "TOOL_CALL_RESULT":  # by then the reply that asked for it is a step
+                record.text_in_steps = len(record.text)
     return record, tools_open, text_open
 
 
@@ -156,6 +167,9 @@ async def _guarded(failure: str, step: Coroutine[Any, Any, None]) -> bool:
         await step
     except AssistantError as error:
         log.warning(failure, code=error.code)
+        return False
+    except Exception:  # what went wrong this time need not the next time
+        log.exception(failure)
         return False
     return True
 

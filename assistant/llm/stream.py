@@ -9,6 +9,7 @@ The SDK builds a checked object per event, which costs more than the rest of a c
 flat struct takes what we read of any event.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -104,6 +105,14 @@ _KNOWN_EVENTS: Final = frozenset(
 )
 
 
+_NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def _without_nul(json: bytes) -> bytes:
+    """The same JSON, with the replacement character for NUL, which PostgreSQL cannot store."""
+    return _NUL.sub(rb"\1\\ufffd", json) if b"\\u0000" in json else json
+
+
 class EventStreamDecoder:
     """Server-sent events from bytes that may be split anywhere.
 
@@ -154,7 +163,7 @@ class _OpenBlock:
 
     def _set_input(self, text: str) -> None:
         try:
-            self.block["input"] = _decode_input(text)
+            self.block["input"] = _decode_input(_without_nul(text.encode()))
         except (ValueError, RecursionError):
             self.whole = False
 
@@ -209,6 +218,7 @@ class AnswerParser:
         self.failure, self.fault = ModelError(code, usage=self.usage), fault
 
     def _decode(self, data: bytes) -> _WireEvent | None:
+        data = _without_nul(data)
         try:
             event = _decode_event(data)
         except msgspec.ValidationError:

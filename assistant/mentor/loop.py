@@ -53,6 +53,7 @@ from assistant.mentor.context import (
 from assistant.mentor.delimiting import new_marker
 from assistant.mentor.events import MentorEvent, Message, Notice, ToolResult, ToolUseEnded, Turn, TurnRecord
 from assistant.mentor.policies import (
+    ANSWER_CHARACTERS,
     IDENTICAL_FAILURES,
     OUTPUT_TOKENS,
     PASSAGES,
@@ -209,6 +210,8 @@ class _Rounds:
             async with aclosing(reply.stream(asked)) as events:
                 async for event in events:
                     yield event
+                    if len(self._record.text) > ANSWER_CHARACTERS:
+                        raise ModelError("model_malformed")
             self._turn.conversation.append("assistant", reply.blocks)
             self._record.text_in_steps = len(self._record.text)
             messages.append({"role": "assistant", "content": reply.blocks})

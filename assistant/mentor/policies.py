@@ -21,6 +21,9 @@ for several turns, so that the provider's cache is read and not written anew eac
 OUTPUT_TOKENS: Final = 4096
 """One answer of the model: three pages. A mentor that has more to say should be asked again."""
 
+ANSWER_CHARACTERS: Final = 300_000
+"""More than ROUNDS times OUTPUT_TOKENS can be: a server that sends more has lost its way."""
+
 ROUNDS: Final = 8
 """Calls of the model in a turn: enough to search twice, look something up and act."""
 

@@ -314,6 +314,23 @@ async def test_a_process_that_lost_its_run_writes_no_more(
     assert whole.last_seq == 5  # started, text started, text, and what the sweep added: text ended, error
 
 
+async def test_a_run_that_cannot_be_stored_holds_up_no_other(
+    chat: Chat, database: Database, make_person: MakePerson
+) -> None:
+    person = await make_person()
+    chat.mentor.script = lambda turn, record: says("One, ", turn.question.replace("\x01", "\0"))(turn, record)
+    broken = await chat.service.begin(person.principal, question(person.space_id, "\x01", thread_id="t-1"))
+    whole = await chat.service.begin(person.principal, question(person.space_id, "two", thread_id="t-2"))
+    assert (await read_events(chat, person.principal, whole))[-1]["type"] == "RUN_FINISHED"
+    async with database.service("maintain") as connection:  # its lease runs out, since nobody renews it
+        await connection.exec_driver_sql(
+            "update assistant.runs set lease_until = now() - interval '1 s' where id = %s", (broken.id,)
+        )
+    async with asyncio.timeout(20):
+        events = await read_events(chat, person.principal, broken)
+    assert (events[-1]["type"], events[-1]["code"]) == ("RUN_ERROR", "interrupted")
+
+
 async def test_live_runs_of_others_are_not_swept(
     chat: Chat, database: Database, server: Server, make_person: MakePerson
 ) -> None:

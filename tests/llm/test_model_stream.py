@@ -252,6 +252,16 @@ def test_usage_is_cumulative_and_a_broken_answer_does_not_pass_the_placeholder_f
     assert parser.usage == Usage(25, 9, 0, 0)
 
 
+def test_nul_is_replaced_since_no_database_stores_it() -> None:
+    arguments = {"title": "a\0b", "path": "\\u0000", "deep": [{"more\0": "\\\0"}]}
+    _, events = parse([say("1\0", "2 \\u0000", ToolUse("create_task", arguments, pieces=7)).body])
+
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "1�2 \\u0000"
+    text, call = completed(events).blocks
+    assert text["text"] == "1�2 \\u0000"
+    assert call["input"] == {"title": "a�b", "path": "\\u0000", "deep": [{"more�": "\\�"}]}
+
+
 def test_a_server_that_does_not_speak_of_a_cache_has_none() -> None:
     parser, events = parse([say("x", usage={"input_tokens": 3}).body])
 

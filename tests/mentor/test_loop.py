@@ -259,6 +259,13 @@ async def test_a_failing_model_keeps_what_was_said_and_used(bench: Bench, make_p
     assert sum(used.output_tokens or 0 for used in record.usage.values()) > 0
 
 
+async def test_a_model_that_does_not_stop_is_stopped(bench: Bench, make_person: MakePerson) -> None:
+    person = await make_person()
+    with pytest.raises(ModelError) as failed:
+        await bench.ask(person, "Go on.", say(*["x" * 100_000] * 5))
+    assert failed.value.code == "model_malformed"
+
+
 @pytest.mark.parametrize(
     ("preference", "named", "asked"),
     [
