@@ -179,7 +179,7 @@ async def check_goes_on(ada: Learner, moment: Moment, model: KeywordModel) -> No
         for part in message["content"]
         if part["type"] == "text"
     ]
-    assert "".join(moment.text.split()) in "".join("".join(said).split())
+    assert "".join("".join(said).split()) == "".join(moment.text.split())
 
 
 # --- two processes ----------------------------------------------------------------------------------------------------
