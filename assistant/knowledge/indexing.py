@@ -6,7 +6,7 @@ No transaction is open while the embedder works.
 import asyncio
 import hashlib
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -20,7 +20,7 @@ from assistant.knowledge import store
 from assistant.knowledge.chunking import HEADING_SEPARATOR, Chunk, split_into_chunks, word_count
 from assistant.knowledge.extraction import read_text
 from assistant.knowledge.language import detect_language
-from assistant.knowledge.lexical import count_lexemes
+from assistant.knowledge.lexical import Analysis, analyse
 from assistant.knowledge.store import NewChunk, Work
 from assistant.llm.embeddings import Embedder, FloatArray
 
@@ -50,7 +50,7 @@ class _Draft:
 
     chunk: Chunk
     language: str
-    lexemes: Counter[str]
+    lexical: Analysis
     embedded: str
     input_hash: bytes
 
@@ -201,7 +201,8 @@ def _draft_chunk(title: str, chunk: Chunk, language: str) -> _Draft:
         chunk = replace(chunk, heading=chunk.heading[len(title) + len(HEADING_SEPARATOR) :] or None)
     parts = [part for part in (title, chunk.heading, chunk.text) if part and word_count(part)]
     embedded = "\n".join(parts)
-    return _Draft(chunk, language, count_lexemes(parts, language), embedded, hashlib.sha256(embedded.encode()).digest())
+    input_hash = hashlib.sha256(embedded.encode()).digest()
+    return _Draft(chunk, language, analyse(parts, language), embedded, input_hash)
 
 
 def _name_chunks(drafts: Sequence[_Draft], old: Sequence[tuple[bytes, UUID]]) -> Iterator[NewChunk]:
@@ -218,7 +219,7 @@ def _name_chunks(drafts: Sequence[_Draft], old: Sequence[tuple[bytes, UUID]]) ->
             start=draft.chunk.start,
             end=draft.chunk.end,
             language=draft.language,
-            length=draft.lexemes.total(),
+            length=draft.lexical.length,
             input_hash=draft.input_hash,
-            lexemes=draft.lexemes,
+            lexemes=draft.lexical.counts,
         )

@@ -10,7 +10,10 @@ from typing import Final
 from assistant.knowledge.small_words import SMALL_WORDS
 
 UNKNOWN: Final = "und"
-"""ISO 639-2 for a language that cannot be told: too short, code, tables, or none of those below."""
+"""ISO 639-2 for a text that does not say: names, code, a few words, all in Latin letters."""
+
+OTHER: Final = "mis"
+"""ISO 639-2 for a language without a code: here those whose scripts no language below is written in."""
 
 _SAMPLE: Final = 4_000
 """Characters that are looked at. More of a text does not change the answer."""
@@ -27,7 +30,7 @@ _SCRIPTS: Final = (
     ("th", re.compile(r"[\u0e00-\u0e7f]")),
     ("el", re.compile(r"[\u0370-\u03ff]")),
     ("ru", re.compile(r"[\u0400-\u04ff]")),
-    (UNKNOWN, re.compile(r"[\u0530-\u058f\u0980-\u0dff\u0e80-\u10ff\u1200-\u139f\u1780-\u17ff]")),
+    (OTHER, re.compile(r"[\u0530-\u058f\u0980-\u0dff\u0e80-\u10ff\u1200-\u139f\u1780-\u17ff]")),
 )
 """One language for each script that is not Latin: the most read one. Kana before Han, since Japanese has both."""
 
@@ -60,11 +63,11 @@ def detect_language(text: str, default: str = UNKNOWN) -> str:
 def _by_small_words(text: str, default: str) -> str:
     words = _WORD.findall(text.replace("’", "'"))
     votes: dict[str, float] = {}
-    for word in words:
+    for word in set(words):  # each once: a text about Los Angeles is not Spanish
         languages = _SPOKEN_IN.get(word, ())
         for language in languages:  # a word of many languages says little for each of them
             votes[language] = votes.get(language, 0.0) + 1 / len(languages)
     best = max(votes, key=lambda language: votes[language], default=default)
-    # Foreign names stand in the middle of a text: a few of their words decide nothing.
-    needed = max(votes.get(default, 0.0) + 0.3, len(words) / 20)
+    # Foreign names stand in the middle of a text: a word or two of theirs decide nothing.
+    needed = max(votes.get(default, 0.0) + 0.3, len(words) / 40, 1.2 if default == UNKNOWN else 0.0)
     return best if votes.get(best, 0.0) >= needed else default

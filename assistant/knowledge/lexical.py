@@ -2,20 +2,22 @@
 
 English: words without their endings (Snowball). Other languages that write spaces: four-letter pieces of words, which
 need no stemmer and find the parts of compounds. Scripts without spaces: pairs of characters. Pieces carry a mark, so
-that they never meet the words of an English text.
+that they never meet the words of an English text. Measured against Snowball by language: docs/decisions/0008.
 """
 
+import math
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
 from typing import Final
 
 from Stemmer import Stemmer
 
-from assistant.knowledge.language import UNKNOWN
+from assistant.knowledge.language import OTHER, UNKNOWN
 from assistant.knowledge.small_words import ENGLISH_STOP_WORDS
 
 K1: Final = 1.2
@@ -28,6 +30,12 @@ PIECE: Final = 4
 """Letters of a piece: shorter ones are everywhere, longer ones miss the other forms of a word."""
 
 MARK: Final = "~"
+
+COUNTED_AS_WORDS: Final = ("en", UNKNOWN)
+"""Languages of chunks whose lexemes are words: English, and what may be it."""
+
+UNSPACED: Final = ("ja", "th", "zh")
+"""Languages that write no spaces between words."""
 
 MAX_LEXEME: Final = 64
 """Characters. What is longer is no word that anybody looks for."""
@@ -48,36 +56,55 @@ _stemmer = Stemmer("english", 0)
 _stemming = Lock()
 
 
-def lexemes(text: str, language: str) -> Iterator[str]:
-    """The lexemes of `text` in their order, each as often as it stands there. Linear in the text."""
-    for word in _WORD.findall(_fold(text)):
-        if language == "en" and not _UNSPACED.search(word):
-            if lexeme := _english(word):
-                yield lexeme
-        else:
-            yield from _pieces(word)
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What the lexical index holds of a chunk."""
+
+    counts: Counter[str]
+    length: int
+    """Words, or of a script without spaces pairs of characters: comparable whatever the lexemes are."""
 
 
-def count_lexemes(parts: Iterable[str], language: str) -> Counter[str]:
-    """How often each lexeme stands in all of the parts together."""
+def analyse(parts: Iterable[str], language: str) -> Analysis:
+    """Count the lexemes of all parts together. Linear in the text."""
     counts: Counter[str] = Counter()
-    for part in parts:
-        counts.update(lexemes(part, language))
-    return counts
+    length = 0
+    for word in words(parts):
+        found = _lexemes(word, language)
+        counts.update(found)
+        length += len(found) if _UNSPACED.search(word) else bool(found)
+    return Analysis(counts, length)
 
 
-def query_lexemes(texts: Iterable[tuple[str, float]], language: str) -> dict[str, float]:
-    """The lexemes of a question in `language` with their weights: as words and as pieces, since chunks of the space
-    may be counted either way. At most `MAX_QUERY` of them, the heaviest.
+def query_lexemes(texts: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """The lexemes of a question's texts with their weights: as words and as pieces, since a space's chunks may be
+    counted either way. At most `MAX_QUERY` of them, the heaviest.
+
+    The pieces of one word weigh together as much as the root of their number: more than a word that has but one form
+    of it in the text, less than so many words.
     """
     weights: dict[str, float] = {}
     for text, weight in texts:
-        counts = count_lexemes((text,), UNKNOWN)
-        if language == "en":
-            counts.update(count_lexemes((text,), "en"))
-        for lexeme, count in counts.items():
-            weights[lexeme] = weights.get(lexeme, 0.0) + weight * count
+        for word in words((text,)):
+            pieces = _lexemes(word, OTHER)
+            share = weight if _UNSPACED.search(word) else weight / math.sqrt(len(pieces) or 1)
+            for piece in pieces:
+                weights[piece] = weights.get(piece, 0.0) + share
+            for lexeme in () if _UNSPACED.search(word) else _lexemes(word, "en"):
+                weights[lexeme] = weights.get(lexeme, 0.0) + weight
     return dict(sorted(weights.items(), key=lambda item: -item[1])[:MAX_QUERY])
+
+
+def words(parts: Iterable[str]) -> Iterator[str]:
+    for part in parts:
+        yield from _WORD.findall(_fold(part))
+
+
+def _lexemes(word: str, language: str) -> list[str]:
+    if language in COUNTED_AS_WORDS and not _UNSPACED.search(word):
+        lexeme = _english(word)
+        return [lexeme] if lexeme else []
+    return list(_pieces(word))
 
 
 def _fold(text: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
-from assistant.knowledge.lexical import K1, MARK, B
+from assistant.knowledge.lexical import COUNTED_AS_WORDS, K1, MARK, UNSPACED, B
 from assistant.llm.embeddings import FloatArray
 
 LEG: Final = 100
@@ -47,7 +47,7 @@ class PreparedQuery:
     vector: FloatArray
     model: str
     languages: tuple[str, ...] | None
-    """Those that `model` knows; None: any."""
+    """Of chunks: those that `model` knows, and what may be one of them; None: any."""
     dense_weight: float
     """0…1: the share of the cosine."""
     foreign: bool
@@ -56,11 +56,21 @@ class PreparedQuery:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """A passage is relevant that has one of both: the others are what is left when nothing fits."""
+    """What a passage needs to be relevant; below are those that are left when nothing fits.
 
-    cosine: float
-    words: float
-    """Share of what the question's words weigh, rare ones more, that stands in the passage."""
+    `share` is that of the question's words that stand in the passage: 0…1, each weighing as much as it is rare.
+    """
+
+    score: float
+    """Of cosine + share_weight · share, where the embedder knows the passage's language."""
+    share_weight: float
+    share: float
+    """Alone, where it does not."""
+    share_unspaced: float
+    """The same for scripts without spaces, whose questions have more pairs of characters that mean nothing."""
+
+
+NO_FLOOR: Final = Floor(0, 1, 0, 0)
 
 
 _SEARCH: Final = """
@@ -111,22 +121,26 @@ candidates as (
 measured as (
     select e.id, e.document_id, e.chunk_index, e.heading, e.page, e.chunk_text, e.start_offset, e.end_offset,
            coalesce(l.score, 0) as words,
-           coalesce(l.matched / case when e.language = 'en' then a.words else a.pieces end, 0) as matched,
+           coalesce(l.matched / case when e.language = any (%(as_words)s) then a.words else a.pieces end, 0) as matched,
            case when e.model = %(model)s and (%(known)s::text[] is null or e.language = any (%(known)s::text[]))
-                then greatest(-(e.search_vector <#> %(vector)s::halfvec), 0) else 0 end as cosine
+                then greatest(-(e.search_vector <#> %(vector)s::halfvec), 0) end as known_cosine,
+           e.language = any (%(unspaced)s) as unspaced
     from candidates c
     join public.document_embeddings e on e.id = c.chunk_id and e.space_id = %(space)s
     left join lexical l using (chunk_id), asked a
 ),
 fused as (
-    select m.*, coalesce(%(dense)s * m.cosine / nullif(max(m.cosine) over (), 0), 0)
-              + coalesce((1 - %(dense)s) * m.words / nullif(max(m.words) over (), 0), 0) as score
+    select m.*, coalesce(m.known_cosine, 0) as cosine,
+           coalesce(%(dense)s * m.known_cosine / nullif(max(m.known_cosine) over (), 0), 0)
+           + coalesce((1 - %(dense)s) * m.words / nullif(max(m.words) over (), 0), 0) as score
     from measured m
 ),
 ranked as (
     select f.*, row_number() over (partition by document_id order by score desc, cosine desc, chunk_index) as nth
     from fused f
-    where cosine >= %(least_cosine)s or matched >= %(least_words)s
+    where case when known_cosine is not null then known_cosine + %(share_weight)s * matched >= %(least_score)s
+               when unspaced then matched >= %(least_share_unspaced)s
+               else matched >= %(least_share)s end
 )
 select r.id, r.document_id, d.title, r.heading, r.page, r.chunk_text, r.start_offset, r.end_offset, r.score,
        d.created_by
@@ -143,7 +157,7 @@ def search_statement(
     *,
     limit: int,
     per_document: int | None = None,
-    floor: Floor | None = None,
+    floor: Floor = NO_FLOOR,
 ) -> tuple[LiteralString, dict[str, Any]]:
     """The statement and its values; its rows are passages, the best `limit` of those that its caller may read.
 
@@ -158,6 +172,8 @@ def search_statement(
         "k1": K1,
         "b": B,
         "mark": MARK,
+        "unspaced": list(UNSPACED),
+        "as_words": list(COUNTED_AS_WORDS),
         "model": query.model,
         "known": None if query.languages is None else list(query.languages),
         "foreign": query.foreign,
@@ -165,8 +181,10 @@ def search_statement(
         "dense": query.dense_weight,
         "leg": leg,
         "exact_below": EXACT_BELOW,
-        "least_cosine": floor.cosine if floor else -1.0,
-        "least_words": floor.words if floor else 0.0,
+        "least_score": floor.score,
+        "share_weight": floor.share_weight,
+        "least_share": floor.share,
+        "least_share_unspaced": floor.share_unspaced,
         "per_document": per_document or leg + leg,
         "limit": limit,
     }

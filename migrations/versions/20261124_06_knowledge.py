@@ -138,7 +138,7 @@ create table assistant.postings (
     lexeme text collate "C" not null,
     chunk_id uuid not null,
     tf integer not null check (tf > 0),
-    length integer not null check (length >= tf),
+    length integer not null check (length > 0),
     primary key (space_id, lexeme, chunk_id) include (tf, length),
     constraint postings_chunk_of_same_space foreign key (chunk_id, space_id)
         references public.document_embeddings (id, space_id) on delete cascade
