@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -10,7 +10,9 @@ from assistant.db.session import Database
 from tests.fixtures.api import Caller, errors_of, open_space
 from tests.fixtures.database import join_space
 
-BOATS = "# Boats\n\nSail boats have right of way over motor boats.\n\n## Knots\n\nThe bowline makes a loop that holds.\n"
+BOATS = (
+    "# Boats\n\nSail boats have right of way over motor boats.\n\n## Knots\n\nThe bowline makes a loop that holds.\n"
+)
 
 
 @pytest.fixture
@@ -47,7 +49,9 @@ async def test_what_was_posted_is_found_a_moment_later(ada: Caller, space: str) 
 
 
 async def test_a_document_through_its_life(ada: Caller, space: str) -> None:
-    made = await ada.make(f"/api/spaces/{space}/documents", {"title": "Boats", "content": "Row!", "content_type": "text"})
+    made = await ada.make(
+        f"/api/spaces/{space}/documents", {"title": "Boats", "content": "Row!", "content_type": "text"}
+    )
     path = f"/api/documents/{made['id']}"
     [listed] = (await ada.get(f"/api/spaces/{space}/documents")).json()["items"]
     assert listed.keys() == made.keys() - {"content"}
@@ -142,7 +146,7 @@ async def test_viewers_read_and_search_but_do_not_write(
 ) -> None:
     made = await ada.make(f"/api/spaces/{space}/documents", {"title": "Boats", "content": BOATS})
     await settled(ada, made["id"])
-    await join_space(database, space, bob.id, "viewer")
+    await join_space(database, UUID(space), bob.id, "viewer")
     assert (await bob.get(f"/api/documents/{made['id']}")).json()["content"] == BOATS
     assert (await bob.get(f"/api/spaces/{space}/search?q=bowline")).json()["items"]
     path = f"/api/documents/{made['id']}"
@@ -156,14 +160,16 @@ async def test_who_edits_anothers_text_makes_it_nobodys(
     ada: Caller, bob: Caller, database: Database, space: str
 ) -> None:
     made = await ada.make(f"/api/spaces/{space}/documents", {"title": "Boats", "content": BOATS})
-    await join_space(database, space, bob.id, "editor")
+    await join_space(database, UUID(space), bob.id, "editor")
     path = f"/api/documents/{made['id']}"
     assert (await ada.call("PATCH", path, {"content": "Mine."})).json()["created_by"] == str(ada.id)
     assert (await bob.call("PATCH", path, {"content": "Ours."})).json()["created_by"] is None
     assert (await ada.call("PATCH", path, {"content": "Mine again."})).json()["created_by"] is None
 
 
-async def test_anybody_reads_a_public_space_but_only_people_search_it(ada: Caller, bob: Caller, anybody: Caller) -> None:
+async def test_anybody_reads_a_public_space_but_only_people_search_it(
+    ada: Caller, bob: Caller, anybody: Caller
+) -> None:
     space = (await open_space(ada, visibility="public"))["id"]
     made = await ada.make(f"/api/spaces/{space}/documents", {"title": "Boats", "content": BOATS})
     await settled(ada, made["id"])

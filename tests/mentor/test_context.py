@@ -256,7 +256,7 @@ def test_the_cache_mark_is_on_the_last_block_and_changes_nothing_else() -> None:
 
 def test_text_of_another_taints_until_it_is_out_of_sight() -> None:
     own = {"role": "user", "content": build_question(learner_state(), [passage("Mine.")], "?", MARKER)}
-    foreign = {
+    foreign: Message = {
         "role": "user",
         "content": build_question(learner_state(), [passage("Not mine.", created_by=uuid4())], "?", MARKER),
     }
