@@ -54,9 +54,7 @@ def goalspace(data_dir: Path, *arguments: str, **settings: str) -> str:
 def running_service(data_dir: Path, *, workers: int = 1, **settings: str) -> Iterator[Process]:
     """`goalspace serve` on a free port, ready."""
     command = [GOALSPACE, "serve", "--port", "0", "--workers", str(workers)]
-    with subprocess.Popen(
-        command, env=environment(data_dir, **settings), stdout=subprocess.PIPE, text=True
-    ) as child:
+    with subprocess.Popen(command, env=environment(data_dir, **settings), stdout=subprocess.PIPE, text=True) as child:
         try:
             assert child.stdout is not None
             line = child.stdout.readline()
@@ -101,5 +99,3 @@ def percentile(values: list[float], share: float) -> float:
     """The smallest value that at least `share` of them do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered)) - 1))]
-
-
