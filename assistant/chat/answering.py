@@ -196,7 +196,7 @@ async def _end(
     run.log.held = True
     last = [*telling.closing(record), _last_event(run, record, status, error)]
     ending = build_ending(run.log, run.id, last, record, status, error, latency(run, telling))
-    await _store(ending, database, process)
+    await _store(ending, run.log, database, process)
     run.log.publish(len(ending.events))
     run.log.end()
 
@@ -256,6 +256,7 @@ def build_ending(
         tokens=total_tokens(record.usage),
         error=told,
         citations=record.citations,
+        steps=run_log.step_count,
         unfinished=record.text[record.text_in_steps :],
     )
 
@@ -271,17 +272,18 @@ def total_tokens(usage: dict[str, Usage]) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-async def _store(ending: repository.Ending, database: Database, process: UUID) -> None:
+async def _store(ending: repository.Ending, run_log: RunLog, database: Database, process: UUID) -> None:
     """Store an ending, waiting for a database that is away. Raises LeaseLostError, or the last error."""
-    for tried in range(1, STORE_TRIES + 1):
+    for tries_left in reversed(range(STORE_TRIES)):
         try:
-            ours = await repository.end_run(database, "store_answer", ending, process)
+            if await repository.end_run(database, "store_answer", ending, process):
+                return
+            stored = await repository.store(database, *run_log.stored_rows(), process)
+            if stored.lost or not tries_left:
+                raise LeaseLostError
+            log.warning("events_stored_again", run=str(ending.run_id))
         except UnavailableError as error:
-            log.warning("answer_not_stored", run=str(ending.run_id), code=error.code, tried=tried)
-            if tried == STORE_TRIES:
+            log.warning("answer_not_stored", run=str(ending.run_id), code=error.code, tries_left=tries_left)
+            if not tries_left:
                 raise
             await asyncio.sleep(STORE_PAUSE_SECONDS)
-        else:
-            if not ours:
-                raise LeaseLostError
-            return

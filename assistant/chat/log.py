@@ -3,6 +3,9 @@
 A run appends to its RunLog. One LogWriter per process stores what all logs hold in one statement: the first event at
 once, then at most every 25 ms. Pieces of one text that meet before they are numbered become one event. Listeners read
 the stored events from memory, each at its own pace: a slow one holds nobody up and costs no memory.
+
+Nobody waits for the disk, so a crash of the database may take the last few events, which listeners have seen: the next
+ones find their place empty, and then they are stored again.
 """
 
 import asyncio
@@ -17,7 +20,7 @@ import structlog
 
 from assistant.chat import repository
 from assistant.chat.events import Event, encode_event
-from assistant.chat.repository import StepRow
+from assistant.chat.repository import EventRow, StepRow
 from assistant.db.session import Database
 from assistant.errors import AssistantError, UnavailableError
 from assistant.llm.events import Block
@@ -72,7 +75,7 @@ class RunLog:
     """The run itself stores what is left, together with its answer; the writer keeps off."""
     _waiting: list[Event] = field(default_factory=list)
     _steps: list[StepRow] = field(default_factory=list)
-    _step_count: int = 0
+    _steps_stored: int = 0
     _numbered: list[bytes] = field(default_factory=list)
     _unstored_bytes: int = 0
     _text_begun: bool = False
@@ -101,8 +104,7 @@ class RunLog:
         """Add a step of the model's history. Raises LeaseLostError."""
         if self.fenced:
             raise LeaseLostError
-        self._steps.append((self.run_id, self._step_count, role, msgspec.json.encode(blocks), self.epoch))
-        self._step_count += 1
+        self._steps.append((self.run_id, len(self._steps), role, msgspec.json.encode(blocks), self.epoch))
         self._call_writer(hurry=False)
 
     def hurry(self) -> None:
@@ -115,8 +117,17 @@ class RunLog:
             if hurry:
                 self._hurry.set()
 
-    def steps(self) -> Sequence[StepRow]:
-        return self._steps
+    @property
+    def step_count(self) -> int:
+        return len(self._steps)
+
+    def new_steps(self) -> list[StepRow]:
+        return self._steps[self._steps_stored :]
+
+    def stored_rows(self) -> tuple[list[EventRow], list[StepRow]]:
+        """All that the database was given so far."""
+        events = [(self.run_id, seq, event, self.epoch) for seq, event in enumerate(self.stored, start=1)]
+        return events, self._steps[: self._steps_stored]
 
     def number(self) -> Sequence[bytes]:
         """Give all waiting events their numbers. Numbers stay, however often it takes to store them."""
@@ -128,7 +139,7 @@ class RunLog:
     def publish(self, count: int, steps: int = 0) -> None:
         """The first `count` numbered events and `steps` steps are stored: let the listeners have them."""
         self.stored += self._numbered[:count]
-        del self._steps[:steps]
+        self._steps_stored += steps
         del self._numbered[:count]
         if not self._numbered:
             self._unstored_bytes = 0
@@ -148,7 +159,7 @@ class RunLog:
 
     @property
     def unstored(self) -> bool:
-        return bool(self._waiting or self._numbered or self._steps)
+        return bool(self._waiting or self._numbered or self.new_steps())
 
     async def settled(self) -> None:
         """Wait until everything appended is stored. Raises LeaseLostError."""
@@ -246,16 +257,19 @@ class LogWriter:
             run.fence()
 
     async def _store(self, runs: Sequence[RunLog]) -> None:
-        batch = [(run, list(run.number()), list(run.steps())) for run in runs]
+        batch = [(run, list(run.number()), run.new_steps()) for run in runs]
         rows = [
             (run.run_id, len(run.stored) + i, event, run.epoch)
             for run, events, _ in batch
             for i, event in enumerate(events, start=1)
         ]
         steps = [step for _, _, steps in batch for step in steps]
-        lost = await repository.store(self._database, rows, steps, self._process)
+        stored = await repository.store(self._database, rows, steps, self._process)
         for run, events, steps in batch:
-            if run.run_id in lost:
+            if run.run_id in stored.torn:
+                log.warning("events_stored_again", run=str(run.run_id))
+                await repository.store(self._database, *run.stored_rows(), self._process)
+            if run.run_id in stored.lost:
                 log.warning("run_lease_lost", run=str(run.run_id))
                 run.fence()
             else:

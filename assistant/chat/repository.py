@@ -62,6 +62,8 @@ class Ending:
     """Of all models together; None where nobody knows."""
     error: Mapping[str, Any] | None
     citations: Sequence[Citation]
+    steps: int
+    """How many there must be by now."""
     unfinished: str
     """The end of the text that is in no step, since the model did not finish: later turns are to know it."""
 
@@ -131,6 +133,8 @@ async def events_after(
 _STORE: Final = """
 with incoming as materialized (
     select * from unnest(%s::uuid[], %s::int[], %s::text[], %s::int[]) as e (run_id, seq, event, epoch)
+), incoming_steps as materialized (
+    select * from unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[]) as s (run_id, n, role, blocks, epoch)
 ), stored as (
     insert into assistant.run_events (run_id, seq, event)
     select e.run_id, e.seq, e.event::json
@@ -140,8 +144,7 @@ with incoming as materialized (
 ), steps as (
     insert into assistant.run_steps (run_id, n, role, blocks)
     select s.run_id, s.n, s.role, s.blocks::jsonb
-    from unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[]) as s (run_id, n, role, blocks, epoch)
-    join assistant.runs r on r.id = s.run_id and r.epoch = s.epoch and r.status = 'running'
+    from incoming_steps s join assistant.runs r on r.id = s.run_id and r.epoch = s.epoch and r.status = 'running'
     on conflict do nothing
     returning run_id
 ), told as (
@@ -150,7 +153,12 @@ with incoming as materialized (
     group by l.run_id
 )
 select set_config('synchronous_commit', 'off', true),
-       (select count(*) from stored) + (select count(*) from steps), (select count(*) from told)
+       (select count(*) from stored) + (select count(*) from steps), (select count(*) from told),
+       array(select i.run_id from incoming i group by i.run_id having min(i.seq) > 1 and not exists (
+                 select 1 from assistant.run_events e where e.run_id = i.run_id and e.seq = min(i.seq) - 1)
+             union
+             select s.run_id from incoming_steps s group by s.run_id having min(s.n) > 0 and not exists (
+                 select 1 from assistant.run_steps t where t.run_id = s.run_id and t.n = min(s.n) - 1))
 """
 
 _NOT_OURS: Final = """
@@ -159,23 +167,31 @@ where not exists (select 1 from assistant.runs r where r.id = e.run_id and r.epo
 """
 
 
-async def store(
-    database: Database, events: Sequence[EventRow], steps: Sequence[StepRow], process: UUID
-) -> frozenset[UUID]:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of rows that were to be stored."""
+
+    lost: frozenset[UUID]
+    """Runs that are not this process's any more: nothing of theirs was stored."""
+    torn: frozenset[UUID]
+    """Runs of which the row before the first of these is missing: a crash of the database took it."""
+
+
+async def store(database: Database, events: Sequence[EventRow], steps: Sequence[StepRow], process: UUID) -> Stored:
     """Store numbered events and steps of several runs at once, and wake the processes that listen to them.
 
     Not waited for to reach the disk: it does with the next commit that is. Storing the same rows twice does nothing,
-    so an uncertain commit can be repeated. Returns the runs that this process has lost: theirs were not stored.
+    so an uncertain commit can be repeated.
     """
     runs, seqs, texts, epochs = _columns(events, 4)
     of, numbers, roles, blocks, of_epochs = _columns(steps, 5)
     encoded = [text.decode() for text in texts], [text.decode() for text in blocks]
     values = (runs, seqs, encoded[0], epochs, of, numbers, roles, encoded[1], of_epochs, process)
-    ((_, stored, _),) = await database.fetch_as_service("run_log", _STORE, values)
+    ((_, stored, _, torn),) = await database.fetch_as_service("run_log", _STORE, values)
     if stored == len(events) + len(steps):
-        return frozenset()
+        return Stored(frozenset(), frozenset(torn))
     lost = await database.fetch_as_service("run_log", _NOT_OURS, (runs + of, epochs + of_epochs))
-    return frozenset(run_id for (run_id,) in lost)
+    return Stored(frozenset(run_id for (run_id,) in lost), frozenset(torn))
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
@@ -206,6 +222,8 @@ with run as (
     update assistant.runs set status = %(status)s, last_seq = %(last_seq)s, usage = %(usage)s, error = %(error)s,
                               finished_at = now()
     where id = %(run)s and epoch = %(epoch)s and status = 'running'
+      and exists (select 1 from assistant.run_events e where e.run_id = %(run)s and e.seq = %(first_seq)s - 1)
+      and (select count(*) from assistant.run_steps s where s.run_id = %(run)s) >= %(steps)s
     returning id, user_id, space_id, thread_id, answer_id, client_run_id
 ), events as (
     insert into assistant.run_events (run_id, seq, event)
@@ -245,7 +263,10 @@ select (select count(*) from run), (select count(*) from told)
 
 
 async def end_run(database: Database, job: Literal["store_answer", "sweep"], ending: Ending, process: UUID) -> bool:
-    """Store the answer, its citations, its usage and the last events together; False: the run was not ours to end."""
+    """Store the answer, its citations, its usage and the last events together, or nothing.
+
+    False: the run is not ours to end, or a crash of the database has taken events or steps of it.
+    """
     last = ending.first_seq + len(ending.events) - 1
     values: dict[str, Any] = {
         "status": ending.status,
@@ -254,6 +275,8 @@ async def end_run(database: Database, job: Literal["store_answer", "sweep"], end
         "error": ending.error and Jsonb(ending.error),
         "run": ending.run_id,
         "epoch": ending.epoch,
+        "first_seq": ending.first_seq,
+        "steps": ending.steps,
         "seqs": list(range(ending.first_seq, last + 1)),
         "events": [event.decode() for event in ending.events],
         "text": ending.text,

@@ -6,7 +6,7 @@ taken by whichever process sees it first, which stores what there is of the answ
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -34,6 +34,10 @@ SWEEP_SECONDS: Final = 2.0
 """With the lease this bounds how long a run of a dead process looks alive: 8 s."""
 
 
+CANCEL_SECONDS: Final = 1.0
+"""Between two tries to cancel a task."""
+
+
 class RunManager:
     """Start it before the first run; close it after the last request."""
 
@@ -56,12 +60,8 @@ class RunManager:
         tasks = [task for _, task in self._runs.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=grace)
-            for _, task in self._runs.values():
-                task.cancel()
-            await asyncio.wait(tasks)
-        for loop in self._background:
-            loop.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await _cancel_all(tasks)
+        await _cancel_all(self._background)
 
     def launch(self, run: LiveRun) -> None:
         """Carry a run out, whoever listens or leaves."""
@@ -84,9 +84,8 @@ class RunManager:
     def _cancel_here(self, run_id: UUID) -> None:
         if found := self._runs.get(run_id):
             run, task = found
-            if run.stopped_by != "cancelled":
-                run.stopped_by = "cancelled"
-                task.cancel()
+            run.stopped_by = "cancelled"
+            task.cancel()  # again with each renewal until it ends: see _cancel_all
 
     async def _renew_for_ever(self) -> None:
         while True:
@@ -133,7 +132,7 @@ def end_orphan(orphan: repository.OrphanedRun) -> repository.Ending:
         used = Usage(estimate_tokens(orphan.characters_sent), estimate_tokens(len(record.text)), 0, 0)
         record.usage, record.estimated = {"unknown": used}, True
     error = AnswerInterruptedError()
-    run_log = RunLog(orphan.id, orphan.user_id, orphan.epoch, [b""] * len(orphan.events))
+    run_log = RunLog(orphan.id, orphan.user_id, orphan.epoch, [b""] * orphan.events[-1]["metadata"]["seq"])
     last = [
         *closing_events(str(orphan.answer_id), tools_open, text_open, record),
         events.run_error(error, record.usage, record.provider),
@@ -172,6 +171,15 @@ async def _guarded(failure: str, step: Coroutine[Any, Any, None]) -> bool:
         log.exception(failure)
         return False
     return True
+
+
+async def _cancel_all(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: `wait_for` of Python 3.11, which the pool uses, may lose a cancellation."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_SECONDS)
 
 
 def _spawn(body: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -308,10 +308,44 @@ async def test_a_process_that_lost_its_run_writes_no_more(
     person = await make_person()
     live = await orphan(chat, database, server, person)
     late = [(live.id, 4, b'{"type":"TEXT_MESSAGE_CONTENT"}', 1)]
-    assert await repository.store(database, late, [], uuid4()) == {live.id}
-    assert await repository.store(database, [], [(live.id, 9, "user", b"[]", 1)], uuid4()) == {live.id}
+    assert (await repository.store(database, late, [], uuid4())).lost == {live.id}
+    assert (await repository.store(database, [], [(live.id, 9, "user", b"[]", 1)], uuid4())).lost == {live.id}
     whole = await chat.service.find_run(person.principal, live.client_run_id)
     assert whole.last_seq == 5  # started, text started, text, and what the sweep added: text ended, error
+
+
+@pytest.mark.parametrize("after", ["", " and this"])
+async def test_what_a_crash_of_the_database_took_is_stored_again(
+    chat: Chat, database: Database, make_person: MakePerson, after: str
+) -> None:
+    person, gate = await make_person(), asyncio.Event()
+
+    async def script(turn: Turn, record: TurnRecord) -> AsyncGenerator[MentorEvent, None]:
+        turn.conversation.append("user", [{"type": "text", "text": turn.question}])
+        for piece in ("This", after):
+            record.text += piece
+            if piece:
+                yield TextDelta(piece)
+            await gate.wait()
+
+    chat.mentor.script = script
+    run = await chat.service.begin(person.principal, question(person.space_id))
+    await stored_events(chat, person, run, 3)
+    async with database.service("maintain") as connection:  # as if it had not reached the disk
+        await connection.exec_driver_sql("delete from assistant.run_events where run_id = %s and seq > 1", (run.id,))
+        await connection.exec_driver_sql("delete from assistant.run_steps where run_id = %s", (run.id,))
+    gate.set()
+    seen = await read_events(chat, person.principal, run)
+    assert text_of(seen) == "This" + after
+    async with database.service("maintain") as connection:
+        events = await connection.exec_driver_sql(
+            "select event from assistant.run_events where run_id = %s order by seq", (run.id,)
+        )
+        steps = await connection.exec_driver_sql(
+            "select role from assistant.run_steps where run_id = %s order by n", (run.id,)
+        )
+        assert [row[0] for row in events] == seen
+        assert [row[0] for row in steps] == ["user", "assistant"]
 
 
 async def test_a_run_that_cannot_be_stored_holds_up_no_other(
