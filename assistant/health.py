@@ -22,6 +22,7 @@ from assistant.telemetry import Metrics
 log = structlog.get_logger(__name__)
 
 CHECK_SECONDS: Final = 2.0
+ANSWER_SECONDS: Final = 1.4
 """A database that takes longer to answer this is none to send learners to."""
 
 REUSE_SECONDS: Final = 1.0
@@ -49,7 +50,7 @@ class Readiness:
     """Looks at the database over a connection of its own: that all others are busy is no reason to send nobody here."""
 
     def __init__(self, jobs_url: str) -> None:
-        self._engine = create_engine(jobs_url, roles=_ROLES, pool_size=1, application="health")
+        self._engine = create_engine(jobs_url, roles=_ROLES, pool_size=1, application="health", patience=CHECK_SECONDS)
         self._lock = asyncio.Lock()
         self._checks: dict[str, bool] = {}
         self._checked_at: float | None = None

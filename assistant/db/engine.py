@@ -6,6 +6,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from assistant.db.connection import CLIENT_SECONDS, patient_for
 from assistant.db.identity import MissingIdentityError, Role, current_principal
 
 POOL_WAIT_SECONDS = 2.0
@@ -24,10 +25,13 @@ def driver_url(url: str | URL) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg")
 
 
-def create_engine(url: str | URL, *, roles: Collection[Role], pool_size: int, application: str) -> AsyncEngine:
+def create_engine(
+    url: str | URL, *, roles: Collection[Role], pool_size: int, application: str, patience: float = CLIENT_SECONDS
+) -> AsyncEngine:
     """An engine whose transactions run as the current principal, of one of `roles`; it connects on first use.
 
-    Raises MissingIdentityError, from `begin`, where no principal is set or one of another role.
+    `patience` is in seconds, for each answer of the server. Raises MissingIdentityError, from `begin`, where no
+    principal is set or one of another role.
     """
     engine = create_async_engine(
         driver_url(url),
@@ -35,7 +39,12 @@ def create_engine(url: str | URL, *, roles: Collection[Role], pool_size: int, ap
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
         pool_use_lifo=True,
-        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": f"goalspace {application}"},
+        pool_pre_ping=True,  # after a restart of the database nobody is to be told of it by a connection that is dead
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": f"goalspace {application}",
+            "async_creator_fn": patient_for(patience).connect,
+        },
     )
     allowed = frozenset(roles)
 

@@ -7,6 +7,7 @@ from typing import Any, Final, LiteralString, Self
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
+from assistant.db.connection import JOB_SECONDS
 from assistant.db.engine import PRINCIPAL, create_engine
 from assistant.db.errors import as_known_error
 from assistant.db.identity import Principal, Role, ServiceJob, acting_as, service
@@ -25,7 +26,9 @@ class Database:
 
     def __init__(self, login_url: str | URL, jobs_url: str | URL, *, pool_size: int) -> None:
         self.clients = create_engine(login_url, roles=CLIENT_ROLES, pool_size=pool_size, application="clients")
-        self.services = create_engine(jobs_url, roles=SERVICE_ROLES, pool_size=pool_size, application="service")
+        self.services = create_engine(
+            jobs_url, roles=SERVICE_ROLES, pool_size=pool_size, application="service", patience=JOB_SECONDS
+        )
         self._of_clients = StatementPool(login_url, roles=CLIENT_ROLES, size=pool_size, application="clients")
         self._of_service = StatementPool(jobs_url, roles=SERVICE_ROLES, size=pool_size, application="service")
 

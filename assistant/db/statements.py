@@ -13,6 +13,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.engine import URL, make_url
 
+from assistant.db.connection import CLIENT_SECONDS, patient_for
 from assistant.db.engine import CONNECT_SECONDS, IDENTIFY, POOL_WAIT_SECONDS
 from assistant.db.errors import DatabaseUnavailableError, as_known_error
 from assistant.db.identity import MissingIdentityError, Principal, Role
@@ -38,6 +39,7 @@ class StatementPool:
             reconnect_timeout=RECONNECT_SECONDS,
             open=False,
             configure=_configure,
+            connection_class=patient_for(CLIENT_SECONDS),
             kwargs={
                 "autocommit": True,
                 "connect_timeout": CONNECT_SECONDS,
