@@ -178,9 +178,9 @@ async def check_goes_on(ada: Learner, moment: Moment, model: KeywordModel) -> No
         for message in told["messages"]
         if message["role"] == "assistant"
         for part in message["content"]
-        if part["type"] == "text"
+        if part["type"] == "text" and part["text"] != UNFINISHED
     ]
-    assert "".join("".join(said).split()) == "".join((moment.text or UNFINISHED).split())
+    assert "".join("".join(said).split()) == "".join(moment.text.split())
 
 
 # --- two processes ----------------------------------------------------------------------------------------------------
