@@ -242,13 +242,15 @@ def _pack(content: str, group: Sequence[_Section]) -> Iterator[Chunk]:
         return
     (section,) = group
     parts = -(-section.size // MAX_WORDS) or 1
-    even = section.size / parts  # equal chunks rather than full ones and a rest
     pieces = section.blocks if parts == 1 else [piece for block in section.blocks for piece in _pieces(content, block)]
+    left = sum(piece.size for piece in pieces)
     inside: list[_Block] = []
     size = 0
     for piece in pieces:
-        if inside and (size + piece.size > MAX_WORDS or size + piece.size / 2 > even):
+        even = left / parts  # equal chunks rather than full ones and a rest
+        if inside and (size + piece.size > MAX_WORDS or (size + piece.size / 2 > even and parts > 1)):
             yield _chunk(content, inside[0].start, inside[-1].end, section.path)
+            left, parts = left - size, max(parts - 1, 1)
             inside, size = [], 0
         inside.append(piece)
         size += piece.size

@@ -171,7 +171,7 @@ def _guess(data: bytes) -> str:
     # Imported late: it takes 4 MB, and nearly all texts are UTF-8.
     from charset_normalizer import from_bytes
 
-    best = from_bytes(sample).best()
+    best = from_bytes(sample, cp_exclusion=["utf_16_be", "utf_16_le", "utf_32_be", "utf_32_le"]).best()
     if best is None:
         raise UnsupportedError("This is not a text file, or one in an unknown encoding.")
     return _decode(data, best.encoding)

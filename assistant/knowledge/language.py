@@ -13,7 +13,7 @@ UNKNOWN: Final = "und"
 """ISO 639-2 for a text that does not say: names, code, a few words, all in Latin letters."""
 
 OTHER: Final = "mis"
-"""ISO 639-2 for a language without a code: here those whose scripts no language below is written in."""
+"""ISO 639-2 for a language without a code: here any that is not English and has no name below."""
 
 _SAMPLE: Final = 4_000
 """Characters that are looked at. More of a text does not change the answer."""
@@ -35,6 +35,7 @@ _SCRIPTS: Final = (
 """One language for each script that is not Latin: the most read one. Kana before Han, since Japanese has both."""
 
 _LATIN: Final = re.compile(r"[a-zA-Z\u00c0-\u024f\u1e00-\u1eff]")
+_ACCENTED: Final = re.compile(r"[\u00c0-\u024f\u1e00-\u1eff]")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 _SPOKEN_IN: Final = {
@@ -70,4 +71,7 @@ def _by_small_words(text: str, default: str) -> str:
     best = max(votes, key=lambda language: votes[language], default=default)
     # Foreign names stand in the middle of a text: a word or two of theirs decide nothing.
     needed = max(votes.get(default, 0.0) + 0.3, len(words) / 40, 1.2 if default == UNKNOWN else 0.0)
-    return best if votes.get(best, 0.0) >= needed else default
+    if votes.get(best, 0.0) >= needed:
+        return best
+    accented = len(_ACCENTED.findall(text))
+    return OTHER if default == UNKNOWN and accented > 1 and 50 * accented > len(_LATIN.findall(text)) else default

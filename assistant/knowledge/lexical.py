@@ -32,7 +32,8 @@ PIECE: Final = 4
 MARK: Final = "~"
 
 COUNTED_AS_WORDS: Final = ("en", UNKNOWN)
-"""Languages of chunks whose lexemes are words: English, and what may be it."""
+"""Languages of chunks whose lexemes are words: English, and what may be it. The database counts such chunks by itself
+(migrations, private.count_new_chunks)."""
 
 UNSPACED: Final = ("ja", "th", "zh")
 """Languages that write no spaces between words."""

@@ -88,6 +88,7 @@ class DocumentEmbedding(Identified, Base):
                 f"idx_document_embeddings_vector{suffix}",
                 text(f"(search_vector::halfvec({width})) halfvec_ip_ops"),
                 postgresql_using="hnsw",
+                postgresql_with={"m": 24, "ef_construction": 128},
                 postgresql_where=text(f"vector_dims(search_vector) = {width}"),
             )
             for width, suffix in INDEXED_WIDTHS.items()
@@ -125,6 +126,7 @@ class SpaceStatistics(Base):
 
     space_id: Mapped[UUID] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"), primary_key=True)
     chunks: Mapped[int] = mapped_column(server_default=text("0"))
+    worded_chunks: Mapped[int] = mapped_column(server_default=text("0"))
     words: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
     __table_args__ = ({"schema": "assistant"},)

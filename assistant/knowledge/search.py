@@ -15,8 +15,9 @@ from assistant.llm.embeddings import FloatArray
 LEG: Final = 100
 """Candidates of each leg."""
 
-EXACT_BELOW: Final = 20_000
-"""Chunks of a space up to which all are compared: exact, and no slower than the index is."""
+EXACT_BELOW: Final = 28_000
+"""Chunks of a space up to which all are compared: exact, and no slower than the index is. Above, the function
+assistant.nearest_chunks weighs the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +74,24 @@ class Floor:
 NO_FLOOR: Final = Floor(0, 1, 0, 0)
 
 
+# `limit 1` in a lateral makes the planner look rows up by their id. A plan for any space at all would otherwise read
+# the whole space once more, since it takes a space for small.
 _SEARCH: Final = """
 with size as materialized (
-    select chunks, greatest(words, 1)::float8 / chunks as mean_length
+    select chunks, worded_chunks, greatest(words, 1)::float8 / chunks as mean_length
     from assistant.space_statistics where space_id = %(space)s and chunks > 0
 ),
 wanted as (
-    select * from unnest(%(lexemes)s::text[], %(weights)s::float8[]) as w(lexeme, weight)
+    select w.*, case when starts_with(w.lexeme, %(mark)s) then chunks - worded_chunks else worded_chunks end as among
+    from unnest(%(lexemes)s::text[], %(weights)s::float8[]) with ordinality as w(lexeme, weight, n), size
 ),
 hits as materialized (
-    select lexeme, chunk_id, tf, length from assistant.postings
-    where space_id = %(space)s and lexeme = any (%(lexemes)s::text[])
+    select w.n, p.chunk_id, p.tf::float8, p.length from wanted w, lateral (
+        select chunk_id, tf, length from assistant.postings where space_id = %(space)s and lexeme = w.lexeme) p
 ),
 rarity as materialized (
-    select w.lexeme, w.weight * ln(1 + (s.chunks - coalesce(h.n, 0) + 0.5) / (coalesce(h.n, 0) + 0.5)) as weight
-    from wanted w left join (select lexeme, count(*) as n from hits group by lexeme) h using (lexeme), size s
+    select w.n, w.lexeme, w.weight * ln(1 + (w.among - coalesce(h.df, 0) + 0.5) / (coalesce(h.df, 0) + 0.5)) as weight
+    from wanted w left join (select n, count(*) as df from hits group by n) h using (n)
 ),
 asked as materialized (
     select sum(weight) filter (where not starts_with(lexeme, %(mark)s)) as words,
@@ -98,7 +102,7 @@ lexical as materialized (
     select h.chunk_id, sum(r.weight) as matched,
            sum(r.weight * h.tf * (%(k1)s + 1)
                / (h.tf + %(k1)s * (1 - %(b)s + %(b)s * h.length / s.mean_length))) as score
-    from hits h join rarity r using (lexeme), size s group by h.chunk_id
+    from hits h join rarity r using (n), size s group by h.chunk_id
 ),
 near as materialized (
     (select e.id as chunk_id
@@ -125,9 +129,8 @@ measured as (
            case when e.model = %(model)s and (%(known)s::text[] is null or e.language = any (%(known)s::text[]))
                 then greatest(-(e.search_vector <#> %(vector)s::halfvec), 0) end as known_cosine,
            e.language = any (%(unspaced)s) as unspaced
-    from candidates c
-    join public.document_embeddings e on e.id = c.chunk_id and e.space_id = %(space)s
-    left join lexical l using (chunk_id), asked a
+    from candidates c left join lexical l using (chunk_id), asked a, lateral (
+        select * from public.document_embeddings where id = c.chunk_id and space_id = %(space)s limit 1) e
 ),
 fused as (
     select m.*, coalesce(m.known_cosine, 0) as cosine,
@@ -144,10 +147,11 @@ ranked as (
 )
 select r.id, r.document_id, d.title, r.heading, r.page, r.chunk_text, r.start_offset, r.end_offset, r.score,
        d.created_by
-from ranked r join public.documents d on d.id = r.document_id
-where r.nth <= %(per_document)s
+from (
+    select * from ranked where nth <= %(per_document)s
+    order by score desc, cosine desc, document_id, chunk_index limit %(limit)s) r, lateral (
+        select title, created_by from public.documents where id = r.document_id limit 1) d
 order by r.score desc, r.cosine desc, r.document_id, r.chunk_index
-limit %(limit)s
 """
 
 
