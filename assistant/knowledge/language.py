@@ -62,9 +62,9 @@ def detect_language(text: str, default: str = UNKNOWN) -> str:
 
 
 def _by_small_words(text: str, default: str) -> str:
-    words = _WORD.findall(text.replace("’", "'"))
+    words = set(_WORD.findall(text.replace("’", "'")))  # each once: a text about Los Angeles is not Spanish
     votes: dict[str, float] = {}
-    for word in set(words):  # each once: a text about Los Angeles is not Spanish
+    for word in words:
         languages = _SPOKEN_IN.get(word, ())
         for language in languages:  # a word of many languages says little for each of them
             votes[language] = votes.get(language, 0.0) + 1 / len(languages)
