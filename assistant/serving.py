@@ -228,8 +228,11 @@ class _Server(uvicorn.Server):
     async def run_application(self, listening: socket.socket) -> None:
         # The lifespan is ours and not uvicorn's, which would log what goes wrong in it and exit.
         with self.capture_signals():
-            async with self._app.lifespan():
-                await self.serve(sockets=[listening])
+            try:
+                async with self._app.lifespan():
+                    await self.serve(sockets=[listening])
+            except BaseExceptionGroup as group:  # of one: Litestar's own tasks surround the lifespan
+                raise group.exceptions[0] from group
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

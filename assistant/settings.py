@@ -1,5 +1,6 @@
 """Every environment variable, typed, in one class."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -13,6 +14,17 @@ from assistant.errors import ConfigurationError
 def _own_name(name: str) -> AliasChoices:
     """Some variables keep the name that their own world gave them."""
     return AliasChoices(name, name.lower())
+
+
+DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
+
+
+def _is_address(text: str, schemes: Collection[str]) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and text.startswith(f"{parts.scheme}://") and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 class Settings(BaseSettings):
@@ -80,6 +92,20 @@ class Settings(BaseSettings):
             ):
                 raise ValueError(f"{origin!r} is not an exact origin such as https://app.example.org")
         return tuple(origin.lower() for origin in value)
+
+    @field_validator("database_url", "login_url", "jobs_url", "direct_url")
+    @classmethod
+    def _check_database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_address(value.get_secret_value(), DATABASE_SCHEMES):
+            raise ValueError("is no address such as postgresql://user:password@host:5432/database")
+        return value
+
+    @field_validator("anthropic_base_url")
+    @classmethod
+    def _check_base_url(cls, value: str | None) -> str | None:
+        if value is not None and not (_is_address(value, ("http", "https")) and urlsplit(value).hostname):
+            raise ValueError("is no address such as http://127.0.0.1:8080")
+        return value
 
     @field_validator("jwt_secret")
     @classmethod

@@ -49,6 +49,8 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for chatty in ("httpx", "httpx2", "httpcore", "httpcore2", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # they log addresses with everything in them
+    for chatty in ("alembic.runtime.plugins", "procrastinate.blueprints"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)  # they say that they are there
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
