@@ -38,10 +38,10 @@ async def open_database(data_dir: Path) -> AsyncIterator[tuple[Server, Database]
         yield server, database
 
 
-def client_cpu(server: Server) -> float:
-    """Seconds that the database's processes have worked for this service's clients."""
+def database_cpu(server: Server) -> float:
+    """Seconds of processor time that the database has spent on this service's connections that are open."""
     address = make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
-    select = "select pid from pg_stat_activity where application_name = 'goalspace clients'"
+    select = "select pid from pg_stat_activity where application_name like 'goalspace%'"
     with psycopg.connect(address) as connection:
         times = [psutil.Process(pid).cpu_times() for (pid,) in connection.execute(select)]
     return sum(spent.user + spent.system for spent in times)

@@ -25,7 +25,7 @@ from assistant.knowledge.retrieval import Retriever
 from assistant.knowledge.search import PreparedQuery
 from assistant.llm.bundled import MiniLM
 from assistant.llm.embeddings import Embedder, FloatArray
-from bench.database import Place, client_cpu, make_places, open_database
+from bench.database import Place, database_cpu, make_places, open_database
 from bench.loading import load
 from bench.service import percentile, scratch
 from bench.synthetic import TOPICS, Chunks, World
@@ -94,9 +94,9 @@ async def measure(
     wanted = min(LIMIT, len(target.ids))
     counts = [await search(query) for query in prepared]
     found = [await dense_recall(retriever, target, query) for query in prepared]
-    cpu_before = client_cpu(server)
+    cpu_before = database_cpu(server)
     searches = await timed(search, prepared)
-    cpu = client_cpu(server) - cpu_before
+    cpu = database_cpu(server) - cpu_before
     return Figures(
         search=searches,
         cpu=cpu / len(prepared) / TRIES * 1000,
