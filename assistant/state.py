@@ -77,7 +77,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             runs=runs,
             chat=ChatService(database, runs),
             gate=SocketGate(database, settings.allowed_origins),
-            worker=Worker(server, database, embedder),
+            worker=Worker(server, database, embedder, renews=True),
         )
 
 

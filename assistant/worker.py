@@ -8,10 +8,12 @@ import psycopg
 import structlog
 from procrastinate import App
 from procrastinate.exceptions import ProcrastinateException
+from procrastinate.jobs import Status
 from procrastinate.worker import Worker as QueueWorker
 
 from assistant.db.session import Database
 from assistant.db.setup import Server
+from assistant.errors import UnavailableError
 from assistant.knowledge.indexing import Indexer
 from assistant.knowledge.jobs import INDEXER, register_jobs
 from assistant.llm.embeddings import Embedder
@@ -37,11 +39,16 @@ RESTART_SECONDS: Final = 2.0
 
 
 class Worker:
-    """Runs jobs from `start` to `stop`, also across a restart of the database."""
+    """Runs jobs from `start` to `stop`, also across a restart of the database.
 
-    def __init__(self, server: Server, database: Database, embedder: Embedder) -> None:
+    `renews`: what another embedding model or an older version of this package indexed is indexed again. For the
+    service, and not for a command that somebody runs with other settings beside it.
+    """
+
+    def __init__(self, server: Server, database: Database, embedder: Embedder, *, renews: bool = False) -> None:
         self._server = server
-        self._context = {INDEXER: Indexer(database, embedder)}
+        self._indexer = Indexer(database, embedder)
+        self._renews = renews
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
@@ -73,8 +80,10 @@ class Worker:
             register_jobs(queue)
             try:
                 async with queue.open_async():
+                    if self._renews:
+                        await self._indexer.queue_outdated()
                     await self._work(queue)
-            except (ProcrastinateException, psycopg.Error) as exc:
+            except (ProcrastinateException, psycopg.Error, UnavailableError) as exc:
                 log.warning("queue_unavailable", fault=type(exc).__name__)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), RESTART_SECONDS)
@@ -101,8 +110,8 @@ class Worker:
         return QueueWorker(
             queue,
             concurrency=1,
-            delete_jobs="successful",
-            additional_context=self._context,
+            delete_jobs="always",  # what failed says so in the state of what it was for
+            additional_context={INDEXER: self._indexer},
             install_signal_handlers=False,
             fetch_job_polling_interval=POLL_SECONDS,
             update_heartbeat_interval=HEARTBEAT_SECONDS,
@@ -111,10 +120,12 @@ class Worker:
         )
 
     async def _rescue(self, queue: App) -> None:
-        """Take over the jobs of workers that are gone."""
+        """Clear away the jobs of workers that are gone, and make new ones for what they were to do."""
         while True:
-            with suppress(ProcrastinateException):  # the worker itself meets the same trouble, and says so
+            # In trouble with the database the workers end, and say so.
+            with suppress(ProcrastinateException, UnavailableError):
                 for job in await queue.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_SECONDS):
                     log.warning("job_taken_over", job=job.id, task=job.task_name)
-                    await queue.job_manager.retry_job(job)
+                    await queue.job_manager.finish_job(job, Status.FAILED, delete_job=True)
+                await self._indexer.queue_forgotten()
             await asyncio.sleep(HEARTBEAT_SECONDS)

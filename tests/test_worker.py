@@ -1,28 +1,147 @@
-"""The worker, from start to stop."""
+"""Workers take jobs from the queue until they are stopped, and take over those of workers that are gone."""
 
 import asyncio
+from uuid import UUID
 
+import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
+from assistant import worker as worker_module
 from assistant.db.session import Database
 from assistant.db.setup import Server
-from assistant.llm.embeddings import build_embedder
+from assistant.llm.embeddings import Embedder
 from assistant.worker import Worker
+from tests.knowledge.conftest import *  # noqa: F403 - its fixtures: a database without other workers
+from tests.knowledge.conftest import Learner, MakeLearner, WordVectors, rows, service_rows, write
 
 
-@pytest.mark.parametrize("milliseconds", [0, 1, 2, 3, 5, 8, 12, 15, 20, 30, 50])
-async def test_a_worker_that_is_stopped_while_it_starts_stops(
-    server: Server, database: Database, milliseconds: int
-) -> None:
-    worker = Worker(server, database, build_embedder("bundled"))
-    worker.start()
-    await asyncio.sleep(milliseconds / 1000)
+async def ready(database: Database, *documents: UUID) -> None:
+    """Returns when all of them are indexed."""
+    statement = "select count(*) from assistant.document_indexing where document_id = any (%s) and status = 'ready'"
     async with asyncio.timeout(30):
-        await worker.stop()
+        while True:
+            if await service_rows(database, statement, list(documents)) == [(len(documents),)]:
+                return
+            await asyncio.sleep(0.02)
 
 
-async def test_a_worker_can_be_started_again(server: Server, database: Database) -> None:
-    worker = Worker(server, database, build_embedder("bundled"))
-    for _ in range(2):
-        async with asyncio.timeout(30), worker:
-            pass
+async def test_what_is_written_is_indexed_without_being_asked_for(
+    quiet_server: Server, quiet: Database, embedder: Embedder, ada: Learner
+) -> None:
+    before = await write(quiet, ada, "Before", "The bowline holds.")
+    async with Worker(quiet_server, quiet, embedder):
+        await ready(quiet, before)
+        await ready(quiet, await write(quiet, ada, "After", "The hitch slips."))
+    left = await service_rows(quiet, "select from jobs.procrastinate_jobs where lock = %s", str(ada.space))
+    assert left == []
+
+
+async def test_one_full_space_does_not_hold_up_another(
+    quiet_server: Server, quiet: Database, embedder: Embedder, vectors: WordVectors, ada: Learner, bob: Learner
+) -> None:
+    for number in range(40):
+        await write(quiet, ada, f"Doc {number}", "The bowline holds.")
+    vectors.gate = asyncio.Event()
+    async with Worker(quiet_server, quiet, embedder):
+        await vectors.reached.wait()  # one worker is busy with the full space
+        small = await write(quiet, bob, "Only one", "The hitch slips.")
+        await asyncio.sleep(0)
+        vectors.gate.set()
+        await ready(quiet, small)
+
+
+async def test_a_stopped_worker_leaves_nothing_half_done(
+    quiet_server: Server,
+    quiet: Database,
+    embedder: Embedder,
+    vectors: WordVectors,
+    ada: Learner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker_module, "GRACE_SECONDS", 0.1)
+    document = await write(quiet, ada, "Slow", "The bowline holds.")
+    vectors.gate = asyncio.Event()
+    async with Worker(quiet_server, quiet, embedder):
+        await vectors.reached.wait()
+    [(status, queued)] = await service_rows(
+        quiet,
+        "select i.status, (select count(*) from jobs.procrastinate_jobs j where j.lock = i.space_id::text"
+        " and j.status = 'todo') from assistant.document_indexing i where document_id = %s",
+        document,
+    )
+    assert (status, queued) == ("queued", 1)
+    vectors.gate.set()
+    async with Worker(quiet_server, quiet, embedder):
+        await ready(quiet, document)
+
+
+@pytest.mark.parametrize("another_waits", [False, True])
+async def test_jobs_of_a_worker_that_is_gone_are_taken_over(
+    another_waits: bool, quiet_server: Server, quiet: Database, embedder: Embedder, ada: Learner
+) -> None:
+    document = await write(quiet, ada, "Left", "The bowline holds.")
+    await service_rows(
+        quiet,
+        "with gone as (insert into jobs.procrastinate_workers (last_heartbeat) values (now() - interval '5 minutes')"
+        " returning id) update jobs.procrastinate_jobs set status = 'doing', worker_id = (select id from gone)"
+        " where lock = %s",
+        str(ada.space),
+    )
+    if another_waits:
+        await write(quiet, ada, "Right", "The hitch slips.")
+    async with Worker(quiet_server, quiet, embedder):
+        await ready(quiet, document)
+
+
+async def test_a_worker_survives_the_loss_of_its_connections(
+    quiet_server: Server, quiet: Database, embedder: Embedder, ada: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "RESTART_SECONDS", 0.05)
+    address = make_url(quiet_server.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    async with Worker(quiet_server, quiet, embedder):
+        await ready(quiet, await write(quiet, ada, "Before", "The bowline holds."))
+        async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
+            await connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'goalspace queue'"
+            )
+        await ready(quiet, await write(quiet, ada, "After", "The hitch slips."))
+
+
+async def test_two_workers_share_the_spaces(
+    quiet_server: Server, quiet: Database, embedder: Embedder, vectors: WordVectors, make_learner: MakeLearner
+) -> None:
+    people = [await make_learner() for _ in range(6)]
+    documents = [await write(quiet, who, f"Doc {n}", f"Text {n} of {who.id}.") for who in people for n in range(5)]
+    async with Worker(quiet_server, quiet, embedder), Worker(quiet_server, quiet, embedder):
+        await ready(quiet, *documents)
+    assert len(vectors.embedded) == len(documents)
+    for who in people:
+        assert await rows(quiet, who.principal, "select count(*) from document_embeddings") == [(5,)]
+
+
+async def test_a_space_that_lost_its_job_gets_a_new_one(
+    quiet_server: Server, quiet: Database, embedder: Embedder, ada: Learner
+) -> None:
+    document = await write(quiet, ada, "Forgotten", "The bowline holds.")
+    await service_rows(quiet, "delete from jobs.procrastinate_jobs where lock = %s", str(ada.space))
+    async with Worker(quiet_server, quiet, embedder):
+        await ready(quiet, document)
+
+
+async def test_the_services_worker_renews_what_another_model_embedded(
+    quiet_server: Server, quiet: Database, embedder: Embedder, vectors: WordVectors, ada: Learner
+) -> None:
+    document = await write(quiet, ada, "Old", "The bowline holds.")
+    models = "select model from document_embeddings where document_id = %s"
+    async with Worker(quiet_server, quiet, embedder):
+        await ready(quiet, document)
+    newer = Embedder("test/newer", 384, None, vectors)
+    async with Worker(quiet_server, quiet, newer):
+        await ready(quiet, await write(quiet, ada, "New", "The hitch slips."))
+    assert await service_rows(quiet, models, document) == [("test/words",)]
+    async with Worker(quiet_server, quiet, newer, renews=True), asyncio.timeout(30):
+        while True:
+            if await service_rows(quiet, models, document) == [("test/newer",)]:
+                break
+            await asyncio.sleep(0.02)

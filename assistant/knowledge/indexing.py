@@ -92,8 +92,21 @@ class Indexer:
                     lanes.create_task(self._work_off(space_id, turn))
             # A document that a worker ended in the middle of is tried while no other one is there to be blamed.
             await self._work_off(space_id, turn, suspects=True)
+        except Exception:  # nothing that one document is to blame for: the database, or a fault in here
+            turn.pause = WAIT_SECONDS[0]
+            raise
         finally:
             await asyncio.shield(self._enqueue_rest(space_id, turn))
+
+    async def queue_forgotten(self) -> None:
+        """Jobs for spaces whose documents wait without one, since a worker or the database ended at the wrong time."""
+        async with self._database.service("index_document") as connection:
+            await store.enqueue_forgotten(connection)
+
+    async def queue_outdated(self) -> None:
+        """Jobs for documents that another model or an older version of this package indexed."""
+        async with self._database.service("index_document") as connection:
+            await store.queue_outdated(connection, self._embedder.model, ANALYSIS)
 
     async def _work_off(self, space_id: UUID, turn: _Turn, *, suspects: bool = False) -> None:
         while turn.pause is None and (work := await self._take(space_id, turn, suspects=suspects)) is not None:
@@ -183,8 +196,8 @@ class Indexer:
 
 def _hash(work: Work) -> str:
     """Equal for documents that are chunked and counted alike."""
-    parts = (ANALYSIS, work.title, work.content_type or "", work.content_format or "", work.content)
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    parts = (work.title, work.content_type or "", work.content_format or "", work.content)
+    return f"{ANALYSIS}:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"
 
 
 def _draft(work: Work) -> list[_Draft]:

@@ -1,26 +1,14 @@
 """What workers do for knowledge. A job is enqueued by the database itself, with the rows that need it."""
 
-import random
 from typing import Final
 from uuid import UUID
 
-from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
-from procrastinate.jobs import Job
+from procrastinate import App, JobContext
 
 from assistant.knowledge.indexing import Indexer
 
 INDEXER: Final = "indexer"
 """Key of what the worker's context holds for these jobs."""
-
-LONGEST_WAIT: Final = 120
-
-
-class BackOff(BaseRetryStrategy):
-    """After 2, 4, 8, … seconds, spread, and without end: a job fails only while the database does."""
-
-    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
-        seconds = min(2 ** min(job.attempts + 1, 8), LONGEST_WAIT) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads only
-        return RetryDecision(retry_in={"seconds": round(seconds)})
 
 
 async def index_space(context: JobContext, *, space_id: str) -> None:
@@ -30,4 +18,5 @@ async def index_space(context: JobContext, *, space_id: str) -> None:
 
 
 def register_jobs(app: App) -> None:
-    app.task(name="index_space", queue="documents", pass_context=True, retry=BackOff())(index_space)
+    """Without retries: what has to be tried again waits in its document's state, and has a new job."""
+    app.task(name="index_space", queue="documents", pass_context=True)(index_space)

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+import numpy as np
+
 from assistant.db.identity import Principal
 from assistant.db.session import Database
 from assistant.knowledge.followups import Turn, find_context
 from assistant.knowledge.language import UNKNOWN, detect_language
 from assistant.knowledge.lexical import query_lexemes
 from assistant.knowledge.search import NO_FLOOR, Floor, Passage, PreparedQuery, search_statement
-from assistant.llm.embeddings import Embedder
+from assistant.llm.embeddings import Embedder, FloatArray
 
 __all__ = ["RELEVANT", "Passage", "PreparedQuery", "Retriever", "Turn"]
 
@@ -24,9 +26,9 @@ FOREIGN_DENSE_WEIGHT: Final = 0.2
 """For a question in a language that the embedder does not know: enough to find a text in one that it knows, too little
 to put that before a text which has the question's words."""
 
-RELEVANT: Final = Floor(score=0.45, share_weight=0.4, share=0.35, share_unspaced=0.18)
-"""Chosen with questions about other subjects: 98 in 100 of a collection's own questions keep a right passage, and of
-100 questions about something else 3 find one at all (docs/decisions/0009)."""
+RELEVANT: Final = Floor(score=0.42, share_weight=0.4, share=0.35, share_unspaced=0.18)
+"""Chosen with questions about other subjects: 99 in 100 of a collection's own questions keep a right passage, and 5 in
+100 about something else find one at all (docs/decisions/0009-nothing-relevant.md)."""
 
 PER_DOCUMENT: Final = 3
 """Passages of one document in an answer's context: one long or hostile document must not crowd out the others."""
@@ -52,7 +54,7 @@ class Retriever:
         vector = await self._embedder.embed_query(question)
         if context is not None:
             summary = await self._embedder.embed_query(context.summary)
-            vector = (1 - context.share) * vector + context.share * summary
+            vector = _unit((1 - context.share) * vector + context.share * summary)
         known = self._embedder.languages
         foreign = known is not None and language not in known
         return PreparedQuery(
@@ -84,3 +86,8 @@ class Retriever:
         """What an answer to `question` may stand on, best first; an empty list means that nothing relevant is there."""
         prepared = await self.prepare(question, history)
         return await self.search(principal, space_id, prepared, limit, per_document=PER_DOCUMENT, floor=RELEVANT)
+
+
+def _unit(vector: FloatArray) -> FloatArray:
+    unit: FloatArray = vector / np.linalg.norm(vector)
+    return unit

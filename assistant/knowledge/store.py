@@ -75,6 +75,22 @@ from assistant.document_indexing where space_id = %(space)s and status in ('queu
 having count(*) > 0
 """
 
+_ENQUEUE_FORGOTTEN: Final = """
+select private.enqueue_indexing(i.space_id, min(i.next_try_at))
+from assistant.document_indexing i
+where i.status in ('queued', 'processing') and not exists (
+    select from jobs.procrastinate_jobs j where j.lock = i.space_id::text and j.status in ('todo', 'doing'))
+group by i.space_id
+"""
+
+_QUEUE_OUTDATED: Final = """
+with outdated as (
+    update assistant.document_indexing
+    set status = 'queued', error = null, attempts = 0, deaths = 0, queued_at = now(), next_try_at = null
+    where status = 'ready' and (model <> %s or not starts_with(content_hash, %s)) returning space_id)
+select private.enqueue_indexing(space_id) from outdated group by space_id
+"""
+
 _OTHERS_WAIT: Final = """
 select exists (
     select from jobs.procrastinate_jobs
@@ -168,6 +184,16 @@ async def settle(
 async def enqueue_rest(connection: AsyncConnection, space_id: UUID, pause: float | None) -> None:
     """Another job where documents of the space still wait: when the first one is due, and `pause` seconds are over."""
     await connection.exec_driver_sql(_ENQUEUE_REST, {"space": space_id, "pause": pause})
+
+
+async def enqueue_forgotten(connection: AsyncConnection) -> None:
+    """Jobs for spaces whose documents wait without one."""
+    await connection.exec_driver_sql(_ENQUEUE_FORGOTTEN)
+
+
+async def queue_outdated(connection: AsyncConnection, model: str, analysis: str) -> None:
+    """Queue what another model has embedded or another version of the analysis has counted."""
+    await connection.exec_driver_sql(_QUEUE_OUTDATED, (model, f"{analysis}:"))
 
 
 async def others_wait(connection: AsyncConnection, space_id: UUID) -> bool:

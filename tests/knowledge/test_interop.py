@@ -1,60 +1,79 @@
-"""LangChain on a space: the same passages, and nobody else's."""
+"""LangChain reads a space as one person."""
 
-from uuid import uuid4
+import asyncio
 
 import pytest
+from langchain_core.documents import Document
 
 from assistant.db.session import Database
 from assistant.knowledge.indexing import Indexer
-from assistant.knowledge.interop import SpaceRetriever, open_vector_store, space_filter
+from assistant.knowledge.interop import PaddedEmbeddings, SpaceRetriever, open_vector_store, space_filter
 from assistant.knowledge.retrieval import Retriever
-from assistant.llm.embeddings import build_embedder
-from tests.fixtures.database import MakePerson, Person
-
-KNOT = "The bowline makes a loop that neither slips nor jams."
-BREAD = "Knead the dough for ten minutes, then let it rise in a warm place."
+from assistant.llm.embeddings import Embedder
+from tests.knowledge.conftest import Learner, rows, write
 
 
-async def put_in(database: Database, person: Person, text: str) -> None:
-    """A document, searchable."""
-    async with database.transaction(person.principal) as connection:
-        await connection.exec_driver_sql(
-            "insert into documents (id, space_id, title, content) values (%s, %s, 'Notes', %s)",
-            (uuid4(), person.space_id, text),
-        )
-    await Indexer(database, build_embedder("bundled")).index_space(person.space_id)
+@pytest.fixture
+async def spaces(quiet: Database, ada: Learner, bob: Learner, indexer: Indexer) -> None:
+    """Each has one document about a sail."""
+    for who, text in ((ada, "The genoa of Ada is a large sail."), (bob, "The genoa of Bob is a small sail.")):
+        await write(quiet, who, "Sails", text)
+        await indexer.index_space(who.space)
 
 
-async def test_a_retriever_finds_what_its_person_may_see(database: Database, make_person: MakePerson) -> None:
-    one, two = await make_person(), await make_person()
-    await put_in(database, one, KNOT)
-    retriever = Retriever(database, build_embedder("bundled"))
-    own = SpaceRetriever(retriever=retriever, principal=one.principal, space_id=one.space_id)
-    foreign = SpaceRetriever(retriever=retriever, principal=two.principal, space_id=one.space_id)
-    (found,) = await own.ainvoke("Which knot makes a loop that does not slip?")
-    assert found.page_content == KNOT
-    assert found.metadata["title"] == "Notes"
-    assert await foreign.ainvoke("Which knot makes a loop that does not slip?") == []
-    with pytest.raises(NotImplementedError):
-        own.invoke("Which knot?")
+@pytest.mark.usefixtures("spaces")
+async def test_the_vector_store_shows_two_people_their_own(
+    quiet: Database, embedder: Embedder, ada: Learner, bob: Learner
+) -> None:
+    stores = [await open_vector_store(quiet, embedder, who.principal) for who in (ada, bob)]
+    searches = [store.asimilarity_search("genoa sail", k=10) for store in stores for _ in range(10)]
+    found = await asyncio.gather(*searches)
+    assert [{document.page_content for document in documents} for documents in found] == (
+        [{"The genoa of Ada is a large sail."}] * 10 + [{"The genoa of Bob is a small sail."}] * 10
+    )
 
 
-async def test_a_store_shows_each_person_their_own(database: Database, make_person: MakePerson) -> None:
-    one, two = await make_person(), await make_person()
-    await put_in(database, one, KNOT)
-    await put_in(database, two, BREAD)
-    embedder = build_embedder("bundled")
-    for person, text in ((one, KNOT), (two, BREAD)):
-        store = await open_vector_store(database, embedder, person.principal)
-        found = await store.asimilarity_search("a loop", k=5)
-        assert [document.page_content for document in found] == [text]
-        assert str(found[0].metadata["space_id"]) == str(person.space_id)
-        foreign = two if person is one else one
-        assert await store.asimilarity_search("a loop", k=5, filter=space_filter(foreign.space_id, embedder)) == []
+@pytest.mark.usefixtures("spaces")
+async def test_the_vector_store_can_be_narrowed_to_a_space(
+    quiet: Database, embedder: Embedder, ada: Learner, bob: Learner
+) -> None:
+    store = await open_vector_store(quiet, embedder, ada.principal)
+    retriever = store.as_retriever(search_kwargs={"k": 3, "filter": space_filter(ada.space, embedder)})
+    [document] = await retriever.ainvoke("genoa")
+    assert document.metadata["space_id"] == ada.space
+    assert document.metadata["start_offset"] == 0
+    elsewhere = store.as_retriever(search_kwargs={"k": 3, "filter": space_filter(bob.space, embedder)})
+    assert await elsewhere.ainvoke("genoa") == []
 
 
-async def test_a_store_writes_nothing(database: Database, make_person: MakePerson) -> None:
-    person = await make_person()
-    store = await open_vector_store(database, build_embedder("bundled"), person.principal)
+@pytest.mark.usefixtures("spaces")
+async def test_the_vector_store_does_not_write(quiet: Database, embedder: Embedder, ada: Learner) -> None:
+    store = await open_vector_store(quiet, embedder, ada.principal)
     with pytest.raises(Exception, match="permission denied"):
-        await store.aadd_texts(["Planted."])
+        await store.aadd_documents([Document("Forged.", metadata={"space_id": str(ada.space)})])
+    [(chunk,)] = await rows(quiet, ada.principal, "select id from document_embeddings")
+    with pytest.raises(Exception, match="permission denied"):
+        await store.adelete([str(chunk)])
+
+
+@pytest.mark.usefixtures("spaces")
+async def test_the_retriever_is_the_services_own_search(
+    quiet: Database, embedder: Embedder, ada: Learner, bob: Learner
+) -> None:
+    retriever = SpaceRetriever(retriever=Retriever(quiet, embedder), principal=ada.principal, space_id=ada.space)
+    [document] = await retriever.ainvoke("Is the genoa a large sail?")
+    assert document.page_content == "The genoa of Ada is a large sail."
+    assert (document.metadata["title"], document.metadata["start"]) == ("Sails", 0)
+    hers = SpaceRetriever(retriever=Retriever(quiet, embedder), principal=bob.principal, space_id=ada.space)
+    assert await hers.ainvoke("Is the genoa a large sail?") == []
+    with pytest.raises(NotImplementedError, match="ainvoke"):
+        retriever.invoke("genoa")
+
+
+async def test_zeros_change_no_cosine(embedder: Embedder) -> None:
+    padded = PaddedEmbeddings(embedder)
+    [one] = await padded.aembed_documents(["The genoa is a sail."])
+    other = await padded.aembed_query("genoa")
+    assert len(one) == len(other) == 1536
+    plain = (await embedder.embed_passages(["The genoa is a sail."]))[0] @ await embedder.embed_query("genoa")
+    assert sum(a * b for a, b in zip(one, other, strict=True)) == pytest.approx(float(plain), abs=1e-5)
