@@ -20,7 +20,7 @@ import structlog
 
 from assistant.chat import repository
 from assistant.chat.events import Event, encode_event
-from assistant.chat.repository import EventRow, StepRow
+from assistant.chat.repository import BATCH_EVENTS, EventRow, StepRow
 from assistant.db.session import Database
 from assistant.errors import AssistantError, UnavailableError
 from assistant.llm.events import Block
@@ -35,6 +35,9 @@ HURRY_SECONDS: Final = 0.004
 
 RETRY_SECONDS: Final = 0.5
 """Between two tries while the database does not answer."""
+
+MERGED_CHARACTERS: Final = 8 * 1024
+"""An event is not made longer than this, so that it can be held for somebody who is slow to take it."""
 
 MAX_UNSTORED_BYTES: Final = 1024 * 1024
 """A run whose events cannot be stored may go on for this long."""
@@ -93,7 +96,12 @@ class RunLog:
         if key is not None:
             self._unstored_bytes += len(event["delta"])
             last = self._waiting[-1] if self._waiting else None
-            if last is not None and last["type"] == event["type"] and last[key] == event[key]:
+            if (
+                last is not None
+                and last["type"] == event["type"]
+                and last[key] == event[key]
+                and len(last["delta"]) < MERGED_CHARACTERS
+            ):
                 last["delta"] += event["delta"]
                 return
         self._waiting.append(event)
@@ -175,7 +183,7 @@ class RunLog:
         while True:
             changed = self._changed
             if position < len(self.stored):
-                batch = self.stored[position:]
+                batch = self.stored[position : position + BATCH_EVENTS]
                 position += len(batch)
                 yield batch
             elif self.ended or self.fenced:

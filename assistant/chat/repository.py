@@ -109,8 +109,17 @@ async def find_run(database: Database, principal: Principal, client_run_id: str)
     return Run(*rows[0]) if rows else None
 
 
+BATCH_EVENTS: Final = 256
+BATCH_BYTES: Final = 64 * 1024
+"""What is read at a time for somebody who follows a run: it is held while they are slow to take it."""
+
 _EVENTS_AFTER: Final = """
-select e.event::text from assistant.run_events e where e.run_id = %s and e.seq > %s order by e.seq limit %s
+select e.text from (
+    select e.seq, e.text, sum(octet_length(e.text)) over (order by e.seq) - octet_length(e.text) as bytes_before
+    from (select e.seq, e.event::text from assistant.run_events e
+          where e.run_id = %s and e.seq > %s order by e.seq limit %s) as e (seq, text)
+) e
+where e.bytes_before < %s order by e.seq
 """
 
 _RUN_HAS_ENDED: Final = (
@@ -118,16 +127,14 @@ _RUN_HAS_ENDED: Final = (
 )
 
 
-async def events_after(
-    database: Database, principal: Principal, run_id: UUID, after: int, limit: int = 1000
-) -> tuple[list[bytes], bool]:
-    """Stored events of the caller's run with a number above `after`, and whether there will be no more after them."""
+async def events_after(database: Database, principal: Principal, run_id: UUID, after: int) -> tuple[list[bytes], bool]:
+    """The next stored events of the caller's run with a number above `after`; where there are none: is that all?"""
     # Asked in this order: what ends between the two statements has its events in the next call.
     states, rows = await database.fetch_each(
-        principal, (_RUN_HAS_ENDED, (run_id,)), (_EVENTS_AFTER, (run_id, after, limit))
+        principal, (_RUN_HAS_ENDED, (run_id,)), (_EVENTS_AFTER, (run_id, after, BATCH_EVENTS, BATCH_BYTES))
     )
     ended = not states or bool(states[0][0])
-    return [text.encode() for (text,) in rows], ended and len(rows) < limit
+    return [text.encode() for (text,) in rows], ended and not rows
 
 
 _STORE: Final = """
