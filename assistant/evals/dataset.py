@@ -106,7 +106,7 @@ def _judgments(path: Path) -> dict[str, dict[str, int]]:
     judgments: dict[str, dict[str, int]] = {}
     for number, line in enumerate(_lines(path), 1):
         fields = line.decode("utf-8", "replace").rstrip("\r\n").split("\t")
-        if fields == [""] or (number == 1 and not _is_number(fields[-1])):
+        if fields == [""] or (number == 1 and len(fields) == 3 and not _is_number(fields[2])):
             continue
         if len(fields) != 3 or not _is_number(fields[2]):
             raise ConfigurationError(f"{path}, line {number}: expected query, document and score, separated by tabs.")
