@@ -7,12 +7,23 @@ from uuid import UUID, uuid4
 import pytest
 
 from assistant.db.session import Database
-from tests.fixtures.api import Caller, errors_of, open_space
+from tests.fixtures.api import Caller, MakeCaller, errors_of, open_space
 from tests.fixtures.database import join_space
 
 BOATS = (
     "# Boats\n\nSail boats have right of way over motor boats.\n\n## Knots\n\nThe bowline makes a loop that holds.\n"
 )
+
+
+@pytest.fixture
+async def ada(make_caller: MakeCaller) -> Caller:
+    """Through HTTP, where the other tests of this folder go by the services."""
+    return await make_caller()
+
+
+@pytest.fixture
+async def bob(make_caller: MakeCaller) -> Caller:
+    return await make_caller()
 
 
 @pytest.fixture
