@@ -62,7 +62,7 @@ class Context:
 def find_context(question: str, history: Sequence[Turn], language: str) -> Context | None:
     """What `question` continues; None where it begins something or stands alone. `history` is oldest first.
 
-    The weights are on a plateau that was found with two collections of conversations (docs/decisions/0007).
+    How the weights were found: docs/decisions/0007-follow-up-questions.md.
     """
     asked = [text[:TURN_CHARACTERS] for speaker, text in history if speaker == "user"]
     if not asked:

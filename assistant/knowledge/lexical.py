@@ -2,7 +2,7 @@
 
 English: words without their endings (Snowball). Other languages that write spaces: four-letter pieces of words, which
 need no stemmer and find the parts of compounds. Scripts without spaces: pairs of characters. Pieces carry a mark, so
-that they never meet the words of an English text. Measured against Snowball by language: docs/decisions/0008.
+that they never meet the words of an English text. Measured: docs/decisions/0008-lexemes-without-stemmers.md.
 """
 
 import math

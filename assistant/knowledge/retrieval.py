@@ -27,8 +27,8 @@ FOREIGN_DENSE_WEIGHT: Final = 0.2
 to put that before a text which has the question's words."""
 
 RELEVANT: Final = Floor(score=0.42, share_weight=0.4, share=0.35, share_unspaced=0.18)
-"""Chosen with questions about other subjects: 99 in 100 of a collection's own questions keep a right passage, and 5 in
-100 about something else find one at all (docs/decisions/0009-nothing-relevant.md)."""
+"""Chosen with questions about other subjects: 99 in 100 of a collection's own questions keep a right passage, and 5 to
+15 in 100 about something else find one at all (docs/decisions/0009-nothing-relevant.md)."""
 
 PER_DOCUMENT: Final = 3
 """Passages of one document in an answer's context: one long or hostile document must not crowd out the others."""
