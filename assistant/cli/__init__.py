@@ -1,9 +1,12 @@
 """The command `goalspace`. A command's module is imported when the command runs, so that help is there at once."""
 
 import importlib
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, NoReturn
 
 import click
@@ -54,15 +57,29 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
-        """Exit code 0, 1 for a failure, 2 for a wrong setting or call, 130 where somebody pressed Ctrl-C."""
+        """Exit code 0, 1 for a failure, 2 for a wrong setting or call, 130 after Ctrl-C, 143 after SIGTERM."""
         extra["standalone_mode"] = False
         if not sys.warnoptions:
             warnings.simplefilter("ignore")  # libraries talk to developers, and this is read by others
         try:
-            code = super().main(args, prog_name or "goalspace", **extra)
+            with _terminable():
+                code = super().main(args, prog_name or "goalspace", **extra)
         except BaseException as error:  # the edge: whatever it is, people get one line and programs a code
             code = report(error)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a command by way of an exception: an embedded database is not to be left running."""
+    if threading.current_thread() is not threading.main_thread():  # only the main one hears of signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @click.group(

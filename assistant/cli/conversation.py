@@ -3,8 +3,9 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
@@ -122,7 +123,9 @@ class Conversation:
         """Questions from the keyboard, until there are no more."""
         while True:
             try:
-                text = await asyncio.to_thread(prompt)
+                # Here and not in a thread, which nobody could end while it waits for the keyboard.
+                with _interruptible():
+                    text = prompt()
             except (EOFError, KeyboardInterrupt):
                 return
             if not text.strip():
@@ -131,6 +134,19 @@ class Conversation:
                 await self.ask(text)
             except AssistantError as error:
                 self._screen.show({"type": "RUN_ERROR", "message": error.detail})
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt at once, also where the event loop would wait for its turn."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _on_interrupt:  # noqa: N801 - reads as a function

@@ -68,6 +68,7 @@ def _serve(
         serve_app(app, listening, workers=workers, on_ready=announce)
     finally:
         run(server.aclose())
+    click.echo("GoalSpace has stopped.")
 
 
 def _address(host: str, port: int) -> str:
