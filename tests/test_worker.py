@@ -145,3 +145,21 @@ async def test_the_services_worker_renews_what_another_model_embedded(
             if await service_rows(quiet, models, document) == [("test/newer",)]:
                 break
             await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("milliseconds", [0, 1, 2, 3, 5, 8, 12, 15, 20, 30, 50])
+async def test_a_worker_that_is_stopped_while_it_starts_stops(
+    milliseconds: int, quiet_server: Server, quiet: Database, embedder: Embedder
+) -> None:
+    worker = Worker(quiet_server, quiet, embedder)
+    worker.start()
+    await asyncio.sleep(milliseconds / 1000)
+    async with asyncio.timeout(30):
+        await worker.stop()
+
+
+async def test_a_worker_can_be_started_again(quiet_server: Server, quiet: Database, embedder: Embedder) -> None:
+    worker = Worker(quiet_server, quiet, embedder)
+    for _ in range(2):
+        async with asyncio.timeout(30), worker:
+            pass
