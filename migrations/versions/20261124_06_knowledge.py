@@ -324,7 +324,7 @@ create function assistant.nearest_chunks(
 returns table (chunk_id uuid, distance double precision)
 language plpgsql stable security definer set search_path = '' rows 100
 set enable_seqscan = on set enable_bitmapscan = on set enable_sort = on
-set hnsw.iterative_scan = 'relaxed_order' set hnsw.ef_search = 400 as $$
+set hnsw.iterative_scan = 'relaxed_order' set hnsw.ef_search = 600 as $$
 declare
     width integer := {ext}.vector_dims(query);
     here double precision := (select s.chunks from assistant.space_statistics s where s.space_id = space);
