@@ -3,16 +3,15 @@
 import importlib
 import signal
 import sys
-import threading
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, NoReturn
 
 import click
 
 from assistant import __version__
 from assistant.cli.errors import report
+from assistant.cli.signals import on_signal, terminate
 
 
 class Entry(NamedTuple):
@@ -62,24 +61,11 @@ class LazyGroup(click.Group):
         if not sys.warnoptions:
             warnings.simplefilter("ignore")  # libraries talk to developers, and this is read by others
         try:
-            with _terminable():
+            with on_signal(signal.SIGTERM, terminate):
                 code = super().main(args, prog_name or "goalspace", **extra)
         except BaseException as error:  # the edge: whatever it is, people get one line and programs a code
             code = report(error)
         sys.exit(code if isinstance(code, int) else 0)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends a command by way of an exception: an embedded database is not to be left running."""
-    if threading.current_thread() is not threading.main_thread():  # only the main one hears of signals
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @click.group(

@@ -1,10 +1,9 @@
 """What several commands do: read the settings, open the database, find people and spaces."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import click
@@ -12,6 +11,7 @@ import click
 from assistant.accounts import repository as people
 from assistant.accounts.service import normalise
 from assistant.cli.errors import command_line_errors
+from assistant.cli.signals import run
 from assistant.db.identity import Principal, learner
 from assistant.db.session import Database
 from assistant.db.setup import open_server
@@ -22,19 +22,12 @@ from assistant.telemetry import configure_logging
 
 __all__ = ["command_line_errors", "find_space", "find_user", "open_database", "open_settings", "print_json", "run"]
 
-Result = TypeVar("Result")
-
 
 def open_settings() -> Settings:
     """From the environment and `.env`; what is logged from here on goes to stderr. Raises ConfigurationError."""
     settings = load_settings()
     configure_logging("debug" if settings.log_level == "debug" else "warning")
     return settings
-
-
-def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """A command's work, from start to end."""
-    return asyncio.run(work)
 
 
 @asynccontextmanager

@@ -3,9 +3,8 @@
 import asyncio
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from assistant.chat.service import ChatService, FollowedRun, NewTurn
+from assistant.cli.signals import on_signal, terminate
 from assistant.db.identity import Principal
 from assistant.errors import AssistantError
 
@@ -124,7 +124,7 @@ class Conversation:
         while True:
             try:
                 # Here and not in a thread, which nobody could end while it waits for the keyboard.
-                with _interruptible():
+                with on_signal(signal.SIGINT, signal.default_int_handler), on_signal(signal.SIGTERM, terminate):
                     text = prompt()
             except (EOFError, KeyboardInterrupt):
                 return
@@ -134,19 +134,6 @@ class Conversation:
                 await self.ask(text)
             except AssistantError as error:
                 self._screen.show({"type": "RUN_ERROR", "message": error.detail})
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt at once, also where the event loop would wait for its turn."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class _on_interrupt:  # noqa: N801 - reads as a function
