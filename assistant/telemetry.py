@@ -28,7 +28,10 @@ log = structlog.get_logger(__name__)
 
 
 def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
-    """One JSON object per line on `stream` (default: stderr), or coloured text where that is a terminal."""
+    """One JSON object per line on `stream` (default: stderr), or coloured text where that is a terminal.
+
+    `level`: debug, info, warning or error. Under debug it is our own code that says more.
+    """
     out = stream or sys.stderr
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -46,7 +49,9 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
-    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    # What libraries say for debugging holds whatever they were given: prompts, parameters, headers.
+    logging.basicConfig(handlers=[handler], level="INFO" if level == "debug" else level.upper(), force=True)
+    logging.getLogger("assistant").setLevel(level.upper())
     for chatty in ("httpx", "httpx2", "httpcore", "httpcore2", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # they log addresses with everything in them
     for chatty in ("alembic.runtime.plugins", "procrastinate.blueprints"):
