@@ -6,6 +6,7 @@ A chunk is a verbatim, contiguous slice of the text, so that a citation can poin
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ PIECE_WORDS: Final = 45
 MAX_WHOLE: Final = 300
 """Code and tables lose their meaning when they are cut, so they may be this long. The vector sees their beginning."""
 
-MAX_CHUNKS: Final = 20_000
-"""More than 2,000,000 characters of the shortest words give."""
+MAX_SECTIONS: Final = 20
+"""So many headings with hardly a word below them stay together."""
 
 HEADING_SEPARATOR: Final = " › "
 MAX_HEADING: Final = 400
@@ -88,7 +89,7 @@ def split_into_chunks(content: str, *, structured: bool = True) -> list[Chunk]:
     blocks = list(_blocks(content, structured=structured))
     sections = list(_sections(blocks))
     if not sections:  # headings and nothing below them
-        sections = [_Section((), block.start, (replace(block, level=0),)) for block in blocks]
+        sections = [_Section((), block.start, (replace(block, level=0),)) for block in blocks if block.title]
     groups = _join_short_sections(sections)
     return [chunk for group in groups for chunk in _pack(content, group)]
 
@@ -208,27 +209,30 @@ def _sections(blocks: Iterable[_Block]) -> Iterator[_Section]:
 def _join_short_sections(sections: Sequence[_Section]) -> Iterator[list[_Section]]:
     """Neighbours of which one is short, as long as all of them fit into one chunk and stand under one heading."""
     group: list[_Section] = []
+    size = longest = shallowest = 0
+    path: tuple[str, ...] = ()
     for section in sections:
-        joined = [*group, section]
-        fits = sum(each.size for each in joined) <= MAX_WORDS * 2 // 3
-        short = section.size < FEW_WORDS or all(each.size < FEW_WORDS for each in group)
-        related = not group or len(_common(joined)) + 1 >= min(len(each.path) for each in joined)
+        common = _common(path, section.path)
+        fits = size + section.size <= MAX_WORDS * 2 // 3 and len(group) < MAX_SECTIONS
+        short = section.size < FEW_WORDS or longest < FEW_WORDS
+        related = len(common) + 1 >= min(shallowest, len(section.path))
         if group and not (fits and short and related):
             yield group
-            group = []
+            group, size, longest = [], 0, 0
+        shallowest = min(shallowest, len(section.path)) if group else len(section.path)
+        path = common if group else section.path
         group.append(section)
+        size += section.size
+        longest = max(longest, section.size)
     if group:
         yield group
 
 
-def _common(sections: Sequence[_Section]) -> tuple[str, ...]:
-    path = sections[0].path
-    for section in sections[1:]:
-        same = 0
-        while same < min(len(path), len(section.path)) and path[same] == section.path[same]:
-            same += 1
-        path = path[:same]
-    return path
+def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    same = 0
+    while same < min(len(one), len(other)) and one[same] == other[same]:
+        same += 1
+    return one[:same]
 
 
 # ── sections → chunks ────────────────────────────────────────────────────────────────────────────
@@ -236,7 +240,7 @@ def _common(sections: Sequence[_Section]) -> tuple[str, ...]:
 
 def _pack(content: str, group: Sequence[_Section]) -> Iterator[Chunk]:
     if len(group) > 1:  # the headings stand inside of the chunk, but for the common ones
-        path = _common(group)
+        path = reduce(_common, (section.path for section in group))
         start = group[0].blocks[0].start if group[0].path == path else group[0].heading_start
         yield _chunk(content, start, group[-1].blocks[-1].end, path)
         return

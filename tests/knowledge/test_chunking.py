@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.knowledge.chunking import MAX_WHOLE, MAX_WORDS, split_into_chunks, word_count
+from assistant.knowledge.chunking import MAX_SECTIONS, MAX_WHOLE, MAX_WORDS, split_into_chunks, word_count
 
 SENTENCE = "The crew eases the main sheet before the boat bears away from the wind. "
 
@@ -113,3 +113,8 @@ def test_scripts_without_spaces_are_measured_and_cut() -> None:
     assert len(chunks) > 4
     assert all(word_count(chunk.text) <= MAX_WORDS for chunk in chunks)
     assert all(chunk.text.endswith("。") for chunk in chunks)
+
+
+def test_headings_without_end_take_no_time_without_end() -> None:
+    """Which a quadratic splitter would: this is 40,000 of them."""
+    assert len(split_into_chunks("# \n" * 20_000 + "# A\n" * 20_000)) == 20_000 // MAX_SECTIONS
