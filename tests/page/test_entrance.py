@@ -1,9 +1,10 @@
 """Signing in, choosing a space, signing out."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from assistant.app import create_app
 from assistant.identity import build_issuer
@@ -95,6 +96,30 @@ async def test_signing_out_leaves_nothing_behind(service: LiveService, open_page
     assert await page.evaluate("sessionStorage.length + localStorage.length") == 0
     await page.reload()
     await expect(page.get_by_label("Password")).to_be_visible()
+
+
+async def test_who_signs_out_while_the_history_loads_is_not_connected_after_all(
+    service: LiveService, open_page: OpenPage
+) -> None:
+    await open_spaces(service, await sign_up(service, "hasty@example.org"), "Knots")
+    page = await open_page(service.address)
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        asked.set()
+        await answered.wait()
+        await route.continue_()
+
+    await page.route("**/messages?*", hold)
+    await sign_in(page, "hasty@example.org")
+    await asked.wait()
+    await page.get_by_role("button", name="Sign out").click()
+    async with page.expect_request_finished(lambda request: "/messages?" in request.url):
+        answered.set()
+    await page.evaluate("fetch('/').then((answer) => answer.text())")  # by then the page has dealt with the history
+    await expect(page.get_by_label("Password")).to_be_visible()
+    await expect(page.get_by_role("alert")).to_be_empty()
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "signed-out")
 
 
 async def test_an_account_can_be_made(service: LiveService, open_page: OpenPage, watch: Watch) -> None:

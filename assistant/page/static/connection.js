@@ -52,8 +52,8 @@ export class Connection {
     return this.#overHttp;
   }
 
+  /** For the first time; one that was closed stays closed. */
   open() {
-    this.#closed = false;
     this.#connect();
   }
 
