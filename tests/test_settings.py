@@ -66,6 +66,12 @@ def test_origins_are_read_from_one_line(monkeypatch: pytest.MonkeyPatch) -> None
         ("GOALSPACE_ALLOWED_ORIGINS", "*"),
         ("GOALSPACE_ALLOWED_ORIGINS", "https://*.example.org"),
         ("GOALSPACE_ALLOWED_ORIGINS", "app.example.org"),
+        ("DATABASE_URL", "somewhere"),
+        ("DATABASE_URL", "mysql://root@127.0.0.1/x"),
+        ("DATABASE_URL", "postgresql://root@127.0.0.1:many/x"),
+        ("GOALSPACE_JOBS_URL", "postgresql:/x"),
+        ("ANTHROPIC_BASE_URL", "localhost:8080"),
+        ("ANTHROPIC_BASE_URL", "ftp://example.org"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_variable(

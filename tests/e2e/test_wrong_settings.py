@@ -26,32 +26,24 @@ class Wrong:
     arguments: tuple[str, ...] = ()
 
 
-CASES = {
-    "any origin": Wrong({"GOALSPACE_ALLOWED_ORIGINS": "https://app.example.org,*"}, "GOALSPACE_ALLOWED_ORIGINS"),
-    "no origin": Wrong({"GOALSPACE_ALLOWED_ORIGINS": "app.example.org"}, "GOALSPACE_ALLOWED_ORIGINS"),
-    "short secret": Wrong({"GOALSPACE_JWT_SECRET": CANARY}, "GOALSPACE_JWT_SECRET"),
-    "no database address": Wrong({"DATABASE_URL": f"no address {CANARY}"}, "DATABASE_URL"),
-    "another kind of database": Wrong({"DATABASE_URL": f"mysql://root:{CANARY}@127.0.0.1/x"}, "DATABASE_URL"),
-    "database out of reach": Wrong({"DATABASE_URL": f"postgresql://root:{CANARY}@127.0.0.1:1/x"}, "DATABASE_URL"),
-    "unknown embeddings": Wrong({"GOALSPACE_EMBEDDINGS": "nobody:knows"}, "GOALSPACE_EMBEDDINGS"),
-    "no pool": Wrong({"GOALSPACE_POOL_SIZE": "0"}, "GOALSPACE_POOL_SIZE"),
-    "no number": Wrong({"GOALSPACE_POOL_SIZE": "many"}, "GOALSPACE_POOL_SIZE"),
-    "unknown log level": Wrong({"GOALSPACE_LOG_LEVEL": "loud"}, "GOALSPACE_LOG_LEVEL"),
+CASES: Final = {
+    "a value that is none": Wrong({"GOALSPACE_JWT_SECRET": CANARY}, "GOALSPACE_JWT_SECRET"),
+    "a database out of reach": Wrong({"DATABASE_URL": f"postgresql://root:{CANARY}@127.0.0.1:1/x"}, "DATABASE_URL"),
+    "embeddings of nobody": Wrong({"GOALSPACE_EMBEDDINGS": "nobody:knows"}, "GOALSPACE_EMBEDDINGS"),
     "no prompts": Wrong({"GOALSPACE_PROMPTS_DIR": "/nowhere"}, "/nowhere"),
     "keys over plain http": Wrong({"GOALSPACE_JWKS_URL": "http://example.org/keys"}, "GOALSPACE_JWKS_URL"),
-    "a key that is none": Wrong({"ANTHROPIC_API_KEY": f"{CANARY}\n"}, "ANTHROPIC_API_KEY"),
-    "a model server that is none": Wrong({"ANTHROPIC_BASE_URL": f"ftp://{CANARY}@example.org"}, "ANTHROPIC_BASE_URL"),
+    "a key that no header holds": Wrong({"ANTHROPIC_API_KEY": f"{CANARY}\n"}, "ANTHROPIC_API_KEY"),
     "a folder that cannot be made": Wrong({"GOALSPACE_DATA_DIR": "/sys/goalspace"}, "/sys/goalspace"),
     "a file for a folder": Wrong({"GOALSPACE_DATA_DIR": "a-file"}, "a-file"),
     "a taken port": Wrong({}, "port", ("--port", TAKEN)),
-    "an address of somebody else": Wrong({}, "203.0.113.1", ("--host", "203.0.113.1")),
 }
+"""tests/test_settings.py has more values that are none."""
 
 
 @pytest.fixture(scope="module")
 async def results(seed: Seed, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Done]]:
     """All cases, a few at a time, on one installation."""
-    turns = asyncio.Semaphore(3)
+    turns = asyncio.Semaphore(2)
     installation = seed.installation.copy_to(tmp_path_factory.mktemp("wrong"), GOALSPACE_LOG_LEVEL="warning")
     (installation.folder / "a-file").touch()
     try:
