@@ -23,6 +23,7 @@ from assistant.chat.socket import agent_socket
 from assistant.chat.sockets import SocketGate
 from assistant.db.identity import Principal
 from assistant.db.session import Database
+from assistant.entity_tags import NotModified, provide_preconditions, tag_answer
 from assistant.errors import UnauthorizedError
 from assistant.goals.routes import GoalController
 from assistant.health import HealthController, Readiness
@@ -78,12 +79,14 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             ConversationController,
             RunController,
         ],
-        middleware=[Authentication()],
+        middleware=[Authentication(), NotModified()],
+        after_request=tag_answer,
         dependencies={
             "principal": Provide(provide_principal, sync_to_thread=False),
             "me": Provide(provide_me, sync_to_thread=False),
             "db_session": Provide(provide_session),
             "paginator": Provide(provide_paginator, sync_to_thread=False),
+            "preconditions": Provide(provide_preconditions, sync_to_thread=False),
         },
     )
     return Litestar(
@@ -132,8 +135,16 @@ def _cors(settings: Settings) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=list(settings.allowed_origins),
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["authorization", "content-type", "last-event-id", "x-request-id"],
-        expose_headers=["x-request-id", "retry-after"],
+        allow_headers=[
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "if-match",
+            "if-none-match",
+            "last-event-id",
+            "x-request-id",
+        ],
+        expose_headers=["etag", "idempotency-replayed", "retry-after", "x-request-id"],
     )
 
 

@@ -43,6 +43,12 @@ class ConflictError(AssistantError):
     status_code, code, title = 409, "conflict", "Conflict"
 
 
+class ChangedError(AssistantError):
+    """Not the object that the caller has seen: nothing was written."""
+
+    status_code, code, title = 412, "changed", "Changed meanwhile"
+
+
 class TooLargeError(AssistantError):
     status_code, code, title = 413, "too_large", "Too large"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from math import ceil
-from typing import Annotated, Any, Final, LiteralString, TypeVar
+from typing import Annotated, Any, ClassVar, Final, LiteralString, TypeVar
 
 import msgspec
 import structlog
@@ -46,6 +46,11 @@ class Incoming(msgspec.Struct, forbid_unknown_fields=True):
 
 class Outgoing(msgspec.Struct):
     """Base of every output."""
+
+    unversioned: ClassVar[tuple[str, ...]] = ()
+    """Fields that change without anybody's writing: a change of them is no reason to refuse another's change."""
+    shown_once: ClassVar[tuple[str, ...]] = ()
+    """Fields that are never shown again, also not to who repeats the request; null then."""
 
 
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=300, pattern=r"\S", description="Not only spaces.")]
@@ -134,7 +139,10 @@ def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
     if message == "'data'" or message.endswith("required field `data`"):
         return {"path": "", "message": "A JSON body is required."}
     path, sentence = explain(message)
-    return {"path": str(fault.get("key", path)), "message": sentence}
+    name = str(fault.get("key", path))
+    if fault.get("source") == "header":
+        name = name.replace("_", "-").title()
+    return {"path": name, "message": sentence}
 
 
 # --- guards -----------------------------------------------------------------------------------------------------------

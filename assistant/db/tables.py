@@ -3,6 +3,7 @@
 from assistant.accounts import models as accounts
 from assistant.blog import models as blog
 from assistant.chat import models as chat
+from assistant.db import models as service
 from assistant.db.base import Base
 from assistant.goals import models as goals
 from assistant.knowledge import models as knowledge
@@ -10,6 +11,6 @@ from assistant.sharing import models as sharing
 from assistant.spaces import models as spaces
 from assistant.usage import models as usage
 
-FEATURES = (accounts, blog, chat, goals, knowledge, sharing, spaces, usage)
+FEATURES = (accounts, blog, chat, goals, knowledge, service, sharing, spaces, usage)
 
 metadata = Base.metadata

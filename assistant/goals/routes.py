@@ -7,10 +7,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from assistant.entity_tags import Preconditions
 from assistant.goals import service
 from assistant.goals.models import Goal
 from assistant.goals.schemas import GoalChange, GoalCreate, GoalRead, Status
 from assistant.http import signed_in, to_schema, visible
+from assistant.idempotency import idempotent
 from assistant.pagination import Page, Paginator
 
 
@@ -33,6 +35,7 @@ class GoalController(Controller):
         return paginator.page([to_schema(row, GoalRead) for row in rows], "goals", status)
 
     @post("/", operation_id="CreateGoal")
+    @idempotent
     async def create_goal(
         self, data: JSONBody[GoalCreate], me: NamedDependency[UUID], db_session: NamedDependency[AsyncSession]
     ) -> GoalRead:
@@ -42,16 +45,31 @@ class GoalController(Controller):
     @get("/{goal_id:uuid}", operation_id="GetGoal")
     async def get_goal(self, goal_id: FromPath[UUID], db_session: NamedDependency[AsyncSession]) -> GoalRead:
         """One goal of the caller."""
-        return to_schema(await service.get_goal(db_session, goal_id), GoalRead)
+        return await _read(db_session, goal_id)
 
     @patch("/{goal_id:uuid}", operation_id="UpdateGoal", guards=[visible(Goal, "goal_id", service.NOUN)])
     async def update_goal(
-        self, goal_id: FromPath[UUID], data: JSONBody[GoalChange], db_session: NamedDependency[AsyncSession]
+        self,
+        goal_id: FromPath[UUID],
+        data: JSONBody[GoalChange],
+        db_session: NamedDependency[AsyncSession],
+        preconditions: NamedDependency[Preconditions],
     ) -> GoalRead:
         """Change what is sent, leave the rest."""
+        await preconditions.hold(db_session, Goal.id == goal_id, lambda: _read(db_session, goal_id))
         return to_schema(await service.update_goal(db_session, goal_id, data.changes()), GoalRead)
 
     @delete("/{goal_id:uuid}", operation_id="DeleteGoal")
-    async def delete_goal(self, goal_id: FromPath[UUID], db_session: NamedDependency[AsyncSession]) -> None:
+    async def delete_goal(
+        self,
+        goal_id: FromPath[UUID],
+        db_session: NamedDependency[AsyncSession],
+        preconditions: NamedDependency[Preconditions],
+    ) -> None:
         """Delete a goal with its spaces and all that is in them."""
+        await preconditions.hold(db_session, Goal.id == goal_id, lambda: _read(db_session, goal_id))
         await service.delete_goal(db_session, goal_id)
+
+
+async def _read(session: AsyncSession, goal_id: UUID) -> GoalRead:
+    return to_schema(await service.get_goal(session, goal_id), GoalRead)

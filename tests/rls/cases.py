@@ -280,8 +280,25 @@ SUMMARIES = [
     case("space_summaries", "refresh", NOBODY_BUT_SERVICE, "select assistant.refresh_space_summaries()"),
 ]  # fmt: skip
 
+OWN_ANSWER = (
+    "insert into assistant.stored_answers (user_id, request, body_hash, status, answer) "
+    "values ({}, sha256('two'), sha256('two'), 201, '{{}}')"
+)
+REQUESTS = [
+    case("stored_answers", "select another's", NOBODY_BUT_SERVICE,
+         "select from assistant.stored_answers where user_id = %(other)s"),
+    case("stored_answers", "select own", SIGNED_IN, "select from assistant.stored_answers where user_id = %(me)s"),
+    case("stored_answers", "insert another's", NOBODY, OWN_ANSWER.format("%(other)s")),
+    case("stored_answers", "insert own", SIGNED_IN, OWN_ANSWER.format("%(me)s")),
+    case("stored_answers", "update own", "· – – – – – – –",
+         "update assistant.stored_answers set status = 200 where user_id = %(me)s"),
+    case("stored_answers", "delete another's", NOBODY_BUT_SERVICE,
+         "delete from assistant.stored_answers where user_id = %(other)s"),
+    case("stored_answers", "delete own", SIGNED_IN, "delete from assistant.stored_answers where user_id = %(me)s"),
+]  # fmt: skip
+
 CASES = [
-    *PEOPLE, *GOALS, *SPACES, *CONTENT, *CHATS, *POSTS, *PROGRESS, *MEMBERSHIP, *COMMENTS, *SUMMARIES,
+    *PEOPLE, *GOALS, *SPACES, *CONTENT, *CHATS, *POSTS, *PROGRESS, *MEMBERSHIP, *COMMENTS, *SUMMARIES, *REQUESTS,
 ]  # fmt: skip
 
 

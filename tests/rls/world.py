@@ -92,6 +92,15 @@ def build(server: Server) -> World:
         for visibility in VISIBILITIES:
             world.places[visibility] = _add_place(cursor, world, visibility)
         cursor.execute("select assistant.refresh_space_summaries()")
+    with login(server, ANONYMOUS) as connection, connection.cursor() as cursor:
+        for user_id in world.people.values():
+            with connection.transaction():
+                become(cursor, learner(user_id))
+                cursor.execute(
+                    "insert into assistant.stored_answers (user_id, request, body_hash, status, answer) "
+                    "values (%s, sha256('one'), sha256('one'), 201, '{}')",
+                    (user_id,),
+                )
     return world
 
 
