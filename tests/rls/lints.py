@@ -9,6 +9,11 @@ from typing import LiteralString, NamedTuple
 
 OURS: LiteralString = "('public', 'assistant', 'private', 'partitions')"
 
+FOR_EVERYBODY: LiteralString = """(
+    'private.member_spaces(text)', 'private.public_spaces()', 'private.owned_spaces()',
+    'assistant.nearest_chunks(uuid,text,text[],halfvec,integer)', 'blog_authors(uuid[])')"""
+"""Definer functions that need no sign-in: they tell what is public, and look at who is asking themselves."""
+
 _CLIENTS: LiteralString = "(select oid, rolname from pg_roles where rolname in ('anon', 'authenticated')) r"
 
 _OF_EXTENSION: LiteralString = "exists (select from pg_depend d where d.objid = {} and d.deptype = 'e')"
@@ -233,7 +238,7 @@ GRANTS = [
         f"""select c.oid::regclass, a.attname, r.rolname from pg_attribute a join pg_class c on c.oid = a.attrelid
         join pg_namespace n on n.oid = c.relnamespace cross join {_CLIENTS}
         where n.nspname in {OURS} and c.relkind in ('r', 'p', 'v', 'm') and a.attnum > 0 and not a.attisdropped
-          and a.attname ~ '(password|secret|token|key)_?hash|^(secret|token|password)'
+          and a.attname ~ '(password|secret|token|key)_?hash|^(secret|token|password)(_|$)'
           and has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT')""",
         "grant select on assistant.local_accounts to authenticated",
     ),
@@ -267,9 +272,7 @@ FUNCTIONS = [
         "who is not signed in calls no function with more rights than theirs, but those that ask what is public",
         f"""select p.oid::regprocedure {_FUNCTIONS} and p.prosecdef
           and has_function_privilege('anon', p.oid, 'EXECUTE')
-          and p.oid::regprocedure::text not in
-              ('private.member_spaces(text)', 'private.public_spaces()', 'private.owned_spaces()',
-               'assistant.nearest_chunks(uuid,text,text[],halfvec,integer)')""",
+          and p.oid::regprocedure::text not in {FOR_EVERYBODY}""",
         "grant execute on function public.my_space_summaries() to anon",
     ),
 ]
