@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ForeignKey, Index, Table, Text, Uuid, text
+from sqlalchemy import Column, ForeignKey, Index, Table, Text, Uuid, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from assistant.db.base import Base, Identified, Timestamped
@@ -39,9 +39,18 @@ class Subscription(Identified, Timestamped, Base):
     ends_at: Mapped[datetime | None]
     payment_provider: Mapped[str | None]
     payment_reference: Mapped[str | None]
+    event_at: Mapped[datetime | None]
 
     __table_args__ = (
         Index("subscriptions_one_active", "user_id", unique=True, postgresql_where=text("status = 'active'")),
+        Index("idx_subscriptions_ends_at", "ends_at", postgresql_where=text("status = 'active'")),
+        Index(
+            "subscriptions_payment_key",
+            "payment_provider",
+            "payment_reference",
+            unique=True,
+            postgresql_where=text("payment_reference is not null"),
+        ),
     )
 
 
@@ -57,6 +66,17 @@ class UserPreferences(Timestamped, Base):
     notification_settings: Mapped[dict[str, Any] | None] = mapped_column(
         server_default=text("""'{"email": true, "push": true}'""")
     )
+
+
+class BillingEvent(Base):
+    """An event of the payment provider that has been taken in: each counts once."""
+
+    __tablename__ = "billing_events"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = ({"schema": "assistant"},)
 
 
 class LocalAccount(Timestamped, Base):

@@ -57,6 +57,7 @@ class RunRow(Base):
     cancel_requested_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime | None]
+    folded_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("user_id", "client_run_id", name="runs_client_run_id_key"),
@@ -65,6 +66,11 @@ class RunRow(Base):
         Index("idx_runs_space_id", "space_id"),
         Index("idx_runs_lease", "lease_until", postgresql_where=RUNNING),
         Index("idx_runs_process", "process", postgresql_where=RUNNING),
+        Index(
+            "idx_runs_unfolded",
+            "finished_at",
+            postgresql_where=text("folded_at is null and finished_at is not null"),
+        ),
         IN_ASSISTANT,
     )
 

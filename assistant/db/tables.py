@@ -9,8 +9,9 @@ from assistant.goals import models as goals
 from assistant.knowledge import models as knowledge
 from assistant.sharing import models as sharing
 from assistant.spaces import models as spaces
+from assistant.upkeep import models as upkeep
 from assistant.usage import models as usage
 
-FEATURES = (accounts, blog, chat, goals, knowledge, service, sharing, spaces, usage)
+FEATURES = (accounts, blog, chat, goals, knowledge, service, sharing, spaces, upkeep, usage)
 
 metadata = Base.metadata

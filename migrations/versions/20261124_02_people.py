@@ -122,20 +122,64 @@ grant select on public.usage_logs to authenticated;
 """
 
 PARTITIONS = """
-create function private.make_partition(parent text, month date) returns void
+create function private.partition_name(parent text, month date) returns text
+language sql immutable set search_path = '' as $$ select parent || to_char(month, '_YYYY_MM') $$;
+
+create function private.has_partition(parent text, month date) returns boolean
+language sql stable set search_path = '' as $$
+    select exists (select from pg_inherits i join pg_class c on c.oid = i.inhrelid
+                   where i.inhparent = ('public.' || quote_ident(parent))::regclass
+                     and c.relname = private.partition_name(parent, month))
+$$;
+
+create function private.prepare_partition(parent text, month date) returns void
 language plpgsql set search_path = '' as $$
 declare
-    name text := parent || to_char(month, '_YYYY_MM');
+    name text := private.partition_name(parent, month);
+    key record;
 begin
     if to_regclass('partitions.' || quote_ident(name)) is null then
-        execute format(
-            'create table partitions.%I partition of public.%I for values from (%L) to (%L)', name, parent,
-            to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
-            to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+        execute format('create table partitions.%I (like public.%I including all)'
+            -- rows come and stay: the visibility map and the statistics should follow them within the month
+            ' with (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02)', name, parent);
         execute format('alter table partitions.%I enable row level security', name);
         execute format('alter table partitions.%I force row level security', name);
+        for key in select k.conname, pg_get_constraintdef(k.oid) as definition from pg_constraint k
+                   where k.conrelid = ('public.' || quote_ident(parent))::regclass and k.contype = 'f' loop
+            execute format('alter table partitions.%I add constraint %I %s', name, key.conname, key.definition);
+        end loop;
     end if;
+    execute format('alter table partitions.%I drop constraint if exists month_range', name);
+    execute format('alter table partitions.%I add constraint month_range check (created_at >= %L and created_at < %L)',
+        name, to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
+        to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
 end $$;
+comment on function private.prepare_partition(text, date) is
+    'a table for the month, closed to clients and not attached yet; its check saves attaching it a look at every row';
+
+create function private.attach_partition(parent text, month date) returns void
+language plpgsql set search_path = '' as $$
+declare
+    name text := private.partition_name(parent, month);
+begin
+    -- Unlike "create table … partition of" this lets others read and write the parent meanwhile.
+    execute format('alter table public.%I attach partition partitions.%I for values from (%L) to (%L)', parent, name,
+        to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
+        to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+    execute format('alter table partitions.%I drop constraint month_range', name);
+end $$;
+
+create function private.has_strays(parent text, month date) returns boolean
+language plpgsql stable set search_path = '' as $$
+declare
+    found boolean;
+begin
+    execute format('select exists (select from partitions.%I where created_at >= %L and created_at < %L)',
+        parent || '_default', to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
+        to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00') into found;
+    return found;
+end $$;
+comment on function private.has_strays(text, date) is 'whether the default partition holds rows of the month';
 
 create function private.make_default_partition(parent text) returns void
 language plpgsql set search_path = '' as $$
@@ -145,24 +189,34 @@ begin
     execute format('alter table partitions.%I force row level security', parent || '_default');
 end $$;
 
-create function assistant.ensure_partitions(months_ahead integer default 3) returns void
+create function assistant.ensure_partitions(months_ahead integer default 3, today date default null) returns integer
 language plpgsql security definer set search_path = '' as $$
 declare
-    month date := date_trunc('month', now() at time zone 'UTC')::date;
     parent text;
+    month date;
+    made integer := 0;
 begin
     perform pg_advisory_xact_lock(hashtext('goalspace.partitions'));
-    foreach parent in array array['usage_logs', 'chat_messages'] loop
-        if to_regclass('public.' || parent) is not null then
-            for ahead in 0 .. least(greatest(months_ahead, 1), 24) loop
-                perform private.make_partition(parent, (month + make_interval(months => ahead))::date);
-            end loop;
+    for parent, month in
+        select p.name, (date_trunc('month', coalesce(today, (now() at time zone 'UTC')::date))
+                        + make_interval(months => ahead))::date
+        from unnest(array['usage_logs', 'chat_messages']) as p(name),
+             generate_series(0, least(greatest(months_ahead, 1), 24)) as ahead
+        where to_regclass('public.' || p.name) is not null
+        order by ahead
+    loop
+        if not private.has_partition(parent, month) and not private.has_strays(parent, month) then
+            perform private.prepare_partition(parent, month);
+            perform private.attach_partition(parent, month);
+            made := made + 1;
         end if;
     end loop;
+    return made;
 end $$;
-comment on function assistant.ensure_partitions(integer) is
-    'this month and the next ones; the owner of the tables makes them, the service only asks';
-grant execute on function assistant.ensure_partitions(integer) to service_role;
+comment on function assistant.ensure_partitions(integer, date) is
+    'this month and the next ones, but those of which the default partition holds rows; how many it made. The owner of '
+    'the tables makes them, the service only asks';
+grant execute on function assistant.ensure_partitions(integer, date) to service_role;
 
 select private.make_default_partition('usage_logs');
 select assistant.ensure_partitions();
@@ -188,9 +242,11 @@ grant select, insert, update, delete on
 
 DOWN = """
 drop table assistant.local_accounts;
-drop function assistant.ensure_partitions(integer);
+drop function assistant.ensure_partitions(integer, date);
 drop table public.usage_logs, public.user_preferences, public.subscriptions, public.users;
-drop function private.make_partition(text, date), private.make_default_partition(text), private.give_preferences();
+drop function private.prepare_partition(text, date), private.attach_partition(text, date), private.has_strays(text, date),
+    private.has_partition(text, date), private.partition_name(text, date), private.make_default_partition(text),
+    private.give_preferences();
 """
 
 

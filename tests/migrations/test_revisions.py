@@ -179,6 +179,9 @@ def fill_the_rest(url: str) -> None:
                 start_offset, end_offset)
                 select gen_random_uuid(), 1, id, user_id, id, id, 't', 'q', 0, 1 from assistant.runs;
             insert into assistant.run_listeners (run_id, process, until) select id, process, now() from assistant.runs;
+            insert into assistant.upkeep (step, seconds) values ('space_summaries', 1);
+            insert into assistant.billing_events (id) values ('evt_1');
+            update modules set space_id = space_id;
             insert into assistant.postings (space_id, lexeme, chunk_id, tf, length)
                 select space_id, 'text', id, 1, 1 from document_embeddings;
         """)

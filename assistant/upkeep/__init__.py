@@ -1,0 +1,1 @@
+"""What keeps the tables in shape: one list of steps, done by `goalspace maintain` and by workers on schedule."""
