@@ -124,8 +124,8 @@ def provide_preconditions(
     return Preconditions(Tags.parse("If-Match", request.headers), Tags.parse("If-None-Match", request.headers))
 
 
-def tag_answer(response: Response[Any]) -> Response[Any]:
-    """After each handler: what answers with one object says its tag."""
+async def tag_answer(response: Response[Any]) -> Response[Any]:
+    """After each handler: what answers with one object says its tag. A plain function would be run in a thread."""
     if isinstance(response.content, Outgoing):
         response.headers["ETag"] = entity_tag(response.content)
     return response

@@ -148,8 +148,11 @@ def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
 # --- guards -----------------------------------------------------------------------------------------------------------
 
 
-def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuses who sent no token; a bad one was refused before."""
+async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Refuses who sent no token; a bad one was refused before.
+
+    A coroutine, since the framework runs a plain function in a thread.
+    """
     caller: Principal = connection.user
     if caller.user_id is None:
         raise UnauthorizedError("Sign in first.")
