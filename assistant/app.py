@@ -36,7 +36,7 @@ from assistant.page.demo import DemoSession
 from assistant.page.routes import page_routes
 from assistant.pagination import provide_paginator
 from assistant.settings import Settings, load_settings
-from assistant.spaces.routes import ModuleController, SpaceController, TaskController
+from assistant.spaces.routes import AllTasksController, ModuleController, SpaceController, TaskController
 from assistant.state import Services, open_services
 from assistant.telemetry import Metrics, ObserveRequests, configure_logging
 from assistant.usage.routes import get_usage
@@ -73,6 +73,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             GoalController,
             SpaceController,
             ModuleController,
+            AllTasksController,
             TaskController,
             SpaceDocumentController,
             DocumentController,

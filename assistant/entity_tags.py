@@ -87,6 +87,10 @@ class Preconditions:
     match: Tags | None
     none_match: Tags | None
 
+    @property
+    def given(self) -> bool:
+        return self.match is not None or self.none_match is not None
+
     def check(self, shown: Outgoing) -> None:
         """`shown` is the object as it is now. Raises ChangedError."""
         tag = entity_tag(shown)
@@ -103,7 +107,7 @@ class Preconditions:
         A row that the caller may not change is not locked and not compared: the change itself is refused.
         Raises ChangedError.
         """
-        if self.match is None and self.none_match is None:
+        if not self.given:
             return
         if await session.scalar(select(literal(1)).where(row).with_for_update(key_share=True)) is not None:
             self.check(await read())

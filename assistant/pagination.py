@@ -16,7 +16,7 @@ from litestar.datastructures import State
 from litestar.params import QueryParameter
 
 from assistant.db.identity import Principal
-from assistant.errors import BadRequestError
+from assistant.errors import BadRequestError, InvalidError
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 100
@@ -25,8 +25,28 @@ _MAC_BYTES: Final = 16
 
 Item = TypeVar("Item")
 
-Order = tuple[tuple[str, type], ...]
-"""The fields that a list is sorted by, with their types. Together they are unique, and none is ever null."""
+NO_NUL: Final = r"^[^\x00]*$"
+"""No column can hold that character, and none is searched for it."""
+
+SearchText = Annotated[
+    str | None,
+    QueryParameter(
+        min_length=1,
+        max_length=200,
+        pattern=NO_NUL,
+        description="A text that must stand in it, in capitals or not.",
+    ),
+]
+DueBefore = Annotated[
+    datetime | None, QueryParameter(description="Due, and earlier than this moment, which is given with its offset.")
+]
+DueAfter = Annotated[
+    datetime | None, QueryParameter(description="Due at this moment, which is given with its offset, or later.")
+]
+ORDER_DESCRIPTION: Final = "What the list is sorted by; with a minus, from its end. What has no date comes last of all."
+
+Order = tuple[tuple[str, Any], ...]
+"""The fields that a list is sorted by, with their types. Together they are unique."""
 
 BY_CREATION: Final[Order] = (("created_at", datetime), ("id", UUID))
 
@@ -48,7 +68,7 @@ class Cursors:
         body = msgspec.msgpack.encode(list(values))
         return base64.urlsafe_b64encode(self._sign(context, body) + body).rstrip(b"=").decode()
 
-    def decode(self, context: Sequence[object], cursor: str, types: Sequence[type]) -> tuple[Any, ...]:
+    def decode(self, context: Sequence[object], cursor: str, types: Sequence[Any]) -> tuple[Any, ...]:
         """Raises BadRequestError for anything but a cursor of ours for just this context."""
         with suppress(ValueError):  # not Base64, not ASCII
             raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -103,3 +123,10 @@ def provide_paginator(
     Litestar settles those of one level at the same time, and where one of them fails it abandons the others.
     """
     return Paginator(request.user, limit, cursor, state.services.cursors)
+
+
+def refuse_local_times(**moments: datetime | None) -> None:
+    """A moment without an offset is another one for each reader. Raises InvalidError."""
+    for name, moment in moments.items():
+        if moment is not None and moment.tzinfo is None:
+            raise InvalidError("A moment needs its offset from UTC, such as Z.", path=name)

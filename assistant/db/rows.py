@@ -31,9 +31,10 @@ async def insert_row(session: AsyncSession, model: type[Row], values: dict[str, 
 
 
 async def update_row(session: AsyncSession, model: type[Row], row_id: UUID, changes: dict[str, Any], noun: str) -> Row:
-    """Raises NotFoundError, ForbiddenError."""
-    if not changes:
-        return await get_row(session, model, row_id, noun)
+    """The row as it is then; `changes` may be none. Raises NotFoundError, ForbiddenError."""
+    if not changes:  # who may not change it is told so all the same
+        row = await session.scalar(select(model).where(model.id == row_id).with_for_update(key_share=True))
+        return row if row is not None else await _refuse(session, model, row_id, noun)
     statement = update(model).where(model.id == row_id).values(**changes).returning(model)
     with as_known_error():
         row = await session.scalar(statement, execution_options={"populate_existing": True})

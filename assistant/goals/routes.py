@@ -1,19 +1,22 @@
 """Goals over HTTP."""
 
+from dataclasses import astuple
+from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.entity_tags import Preconditions
 from assistant.goals import service
 from assistant.goals.models import Goal
-from assistant.goals.schemas import GoalChange, GoalCreate, GoalRead, Status
+from assistant.goals.schemas import GoalChange, GoalCreate, GoalOrder, GoalRead, Status
+from assistant.goals.service import GoalFilter
 from assistant.http import signed_in, to_schema, visible
 from assistant.idempotency import idempotent
-from assistant.pagination import Page, Paginator
+from assistant.pagination import NO_NUL, ORDER_DESCRIPTION, DueBefore, Page, Paginator, SearchText, refuse_local_times
 
 
 class GoalController(Controller):
@@ -27,12 +30,19 @@ class GoalController(Controller):
         db_session: NamedDependency[AsyncSession],
         paginator: NamedDependency[Paginator],
         status: FromQuery[Status | None] = None,
+        category: Annotated[str | None, QueryParameter(min_length=1, max_length=100, pattern=NO_NUL)] = None,
+        due_before: DueBefore = None,
+        q: SearchText = None,
+        order: Annotated[GoalOrder, QueryParameter(description=ORDER_DESCRIPTION)] = "-created",
     ) -> Page[GoalRead]:
-        """The caller's goals, the newest first."""
+        """The caller's goals; unless `order` says otherwise, the newest first."""
+        refuse_local_times(due_before=due_before)
+        wanted, sort = GoalFilter(status, category, due_before, q), service.sorting(order)
+        scope = ("goals", order, *astuple(wanted))
         rows = await service.list_goals(
-            db_session, limit=paginator.limit + 1, status=status, after=paginator.after("goals", status)
+            db_session, wanted, sort, after=paginator.after(*scope, order=sort.order), limit=paginator.limit + 1
         )
-        return paginator.page([to_schema(row, GoalRead) for row in rows], "goals", status)
+        return paginator.page([to_schema(row, GoalRead) for row in rows], *scope, order=sort.order)
 
     @post("/", operation_id="CreateGoal")
     @idempotent

@@ -9,6 +9,9 @@ from msgspec import UNSET, Meta, UnsetType
 from assistant.http import Incoming, Integer, Moment, Outgoing, Prose, Title
 
 Status = Literal["active", "completed", "archived"]
+GoalOrder = Literal[
+    "created", "-created", "updated", "-updated", "due", "-due", "priority", "-priority", "title", "-title"
+]
 Category = Annotated[str, Meta(min_length=1, max_length=100)]
 
 

@@ -15,6 +15,7 @@ from assistant.knowledge import service as knowledge
 from assistant.sample.content import DOCUMENTS, EMAIL, GOAL, MENTOR, MODULES, NAME, SPACE, TASKS
 from assistant.spaces import progress, tasks
 from assistant.spaces import service as spaces
+from assistant.spaces.repository import SpaceFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ async def make_sample(database: Database, accounts: AccountService) -> Sample:
     if user_id is None:
         user_id = await accounts.sign_up(EMAIL, None, full_name=NAME)
     async with database.session(learner(user_id)) as session:
-        found = await spaces.list_spaces(session, user_id, limit=100, relation="owner")
+        found = await spaces.list_spaces(session, user_id, SpaceFilter("owner"), limit=100)
         known = next((space.id for space in found if space.title == SPACE), None)
         return Sample(user_id, known or await _fill(session, user_id))
 

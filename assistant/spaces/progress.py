@@ -15,6 +15,14 @@ async def get_progress(session: AsyncSession, module_id: UUID, user_id: UUID) ->
     return await repository.get_progress(session, module_id, user_id)
 
 
+async def hold_progress(session: AsyncSession, module_id: UUID, user_id: UUID) -> ModuleProgress | None:
+    """As `get_progress`, and until the transaction ends nobody else changes it, nor begins where nothing is yet."""
+    await get_module(session, module_id)
+    if await repository.begin_progress(session, module_id, user_id):
+        return None
+    return await repository.lock_progress(session, module_id, user_id)
+
+
 async def update_module_progress(
     session: AsyncSession, module_id: UUID, user_id: UUID, completion_percentage: int
 ) -> ModuleProgress:

@@ -1,17 +1,18 @@
 """Statements about spaces that are more than one row by its id."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, Uuid, column, or_, select, table, text
+from sqlalchemy import Row, Select, Uuid, any_, case, column, func, or_, select, table, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import defer
 
 from assistant.db.errors import as_known_error
-from assistant.db.keyset import keyset
+from assistant.db.keyset import Sort, Sorting, by_date, contains, keyset
 from assistant.goals.models import Goal
 from assistant.spaces.models import Module, ModuleProgress, Space, Task
 
@@ -21,24 +22,85 @@ _members = table("space_collaborators", column("space_id", Uuid), column("user_i
 """A table of `sharing`, which builds on this feature and not the other way round."""
 
 
+@dataclass(frozen=True, slots=True)
+class SpaceFilter:
+    """What a list of spaces is narrowed to; `text` stands in title or description."""
+
+    relation: Relation = "member"
+    goal_id: UUID | None = None
+    visibility: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """What a list of tasks is narrowed to: `due_after` with, `due_before` without the moment itself."""
+
+    status: str | None = None
+    priority: str | None = None
+    module_id: UUID | None = None
+    due_before: datetime | None = None
+    due_after: datetime | None = None
+    text: str | None = None
+
+
+def _named(model: type[Space] | type[Task]) -> dict[str, Sort]:
+    return {
+        "created": Sort("created_at", datetime, model.created_at),
+        "updated": Sort("updated_at", datetime, model.updated_at),
+        "title": Sort("title", str, model.title),
+    }
+
+
+_PRIORITIES: Final = ("low", "medium", "high", "urgent")
+
+_SPACE_SORTS: Final = _named(Space)
+_TASK_SORTS: Final = _named(Task) | {
+    "due": by_date("due_date", Task.due_date),
+    "priority": Sort(
+        "priority",
+        str | None,
+        case({name: place for place, name in enumerate(_PRIORITIES)}, value=Task.priority, else_=1),
+        lambda name: 1 if name is None else _PRIORITIES.index(name),
+    ),
+}
+
+
+def sorted_spaces(order: str) -> Sorting:
+    return Sorting.named(order, _SPACE_SORTS, Space.id)
+
+
+def sorted_tasks(order: str) -> Sorting:
+    return Sorting.named(order, _TASK_SORTS, Task.id)
+
+
+OLDEST_FIRST: Final = sorted_tasks("created")
+NEWEST_FIRST: Final = sorted_spaces("-created")
+
+
+def _joined(user_id: UUID) -> Select[UUID]:
+    return select(_members.c.space_id).where(_members.c.user_id == user_id, _members.c.accepted_at.is_not(None))
+
+
 async def list_spaces(
     session: AsyncSession,
     user_id: UUID,
+    wanted: SpaceFilter,
     *,
-    relation: Relation,
-    goal_id: UUID | None,
+    order: Sorting,
     after: Sequence[object] | None,
     limit: int,
 ) -> Sequence[Space]:
     own = Space.user_id == user_id
-    joined = select(_members.c.space_id).where(_members.c.user_id == user_id, _members.c.accepted_at.is_not(None))
-    statement = select(Space).where(
-        {"owner": own, "member": or_(own, Space.id.in_(joined)), "public": Space.visibility == "public"}[relation]
-    )
-    if goal_id is not None:
-        statement = statement.where(Space.goal_id == goal_id)
-    statement = keyset(statement, (Space.created_at, Space.id), after=after, limit=limit, descending=True)
-    return (await session.scalars(statement)).all()
+    related = {"owner": own, "member": or_(own, Space.id.in_(_joined(user_id))), "public": Space.visibility == "public"}
+    statement = select(Space).where(related[wanted.relation])
+    if wanted.goal_id is not None:
+        statement = statement.where(Space.goal_id == wanted.goal_id)
+    if wanted.visibility is not None:
+        statement = statement.where(Space.visibility == wanted.visibility)
+    if wanted.text is not None:
+        statement = statement.where(contains(wanted.text, Space.title, Space.description))
+    return (await session.scalars(order.page(statement, after, limit))).all()
 
 
 async def has_goal(session: AsyncSession, goal_id: UUID) -> bool:
@@ -65,10 +127,12 @@ async def live_summary(session: AsyncSession, space_id: UUID) -> Row[Any] | None
 
 
 async def list_modules(
-    session: AsyncSession, space_id: UUID, *, after: Sequence[object] | None, limit: int
+    session: AsyncSession, space_id: UUID, *, text: str | None, after: Sequence[object] | None, limit: int
 ) -> Sequence[Module]:
     """Without their content."""
     statement = select(Module).where(Module.space_id == space_id).options(defer(Module.content, raiseload=True))
+    if text is not None:
+        statement = statement.where(contains(text, Module.title, Module.description))
     statement = keyset(statement, (Module.order_index, Module.id), after=after, limit=limit)
     return (await session.scalars(statement)).all()
 
@@ -76,21 +140,45 @@ async def list_modules(
 async def list_tasks(
     session: AsyncSession,
     space_id: UUID,
+    wanted: TaskFilter,
     *,
-    status: str | None,
-    module_id: UUID | None,
-    due_before: datetime | None,
+    order: Sorting,
     after: Sequence[object] | None,
     limit: int,
 ) -> Sequence[Task]:
-    statement = select(Task).where(Task.space_id == space_id)
-    if status is not None:
-        statement = statement.where(Task.status == status)
-    if module_id is not None:
-        statement = statement.where(Task.module_id == module_id)
-    if due_before is not None:
-        statement = statement.where(Task.due_date < due_before)
-    return (await session.scalars(keyset(statement, (Task.created_at, Task.id), after=after, limit=limit))).all()
+    statement = _filter(select(Task).where(Task.space_id == space_id), wanted)
+    return (await session.scalars(order.page(statement, after, limit))).all()
+
+
+async def list_members_tasks(
+    session: AsyncSession,
+    user_id: UUID,
+    wanted: TaskFilter,
+    *,
+    order: Sorting,
+    after: Sequence[object] | None,
+    limit: int,
+) -> Sequence[Task]:
+    """Of all spaces that the person owns or has joined."""
+    spaces = select(Space.id).where(or_(Space.user_id == user_id, Space.id.in_(_joined(user_id))))
+    statement = _filter(select(Task).where(Task.space_id == any_(func.array(spaces.scalar_subquery()))), wanted)
+    return (await session.scalars(order.page(statement, after, limit))).all()
+
+
+def _filter(statement: Select[Task], wanted: TaskFilter) -> Select[Task]:
+    if wanted.status is not None:
+        statement = statement.where(Task.status == wanted.status)
+    if wanted.priority is not None:
+        statement = statement.where(Task.priority == wanted.priority)
+    if wanted.module_id is not None:
+        statement = statement.where(Task.module_id == wanted.module_id)
+    if wanted.due_before is not None:
+        statement = statement.where(Task.due_date < wanted.due_before)
+    if wanted.due_after is not None:
+        statement = statement.where(Task.due_date >= wanted.due_after)
+    if wanted.text is not None:
+        statement = statement.where(contains(wanted.text, Task.title, Task.description))
+    return statement
 
 
 async def get_progress(session: AsyncSession, module_id: UUID, user_id: UUID) -> ModuleProgress | None:
@@ -111,3 +199,16 @@ async def set_progress(
     fresh = {"populate_existing": True}
     with as_known_error():
         return (await session.scalars(statement.returning(ModuleProgress), execution_options=fresh)).one()
+
+
+async def begin_progress(session: AsyncSession, module_id: UUID, user_id: UUID) -> bool:
+    """A row where there was none; whether there was none. Of several at once one makes it, the others wait."""
+    statement = upsert(ModuleProgress).values(module_id=module_id, user_id=user_id)
+    statement = statement.on_conflict_do_nothing(index_elements=["module_id", "user_id"])
+    with as_known_error():
+        return await session.scalar(statement.returning(ModuleProgress.id)) is not None
+
+
+async def lock_progress(session: AsyncSession, module_id: UUID, user_id: UUID) -> ModuleProgress | None:
+    statement = select(ModuleProgress).where(ModuleProgress.module_id == module_id, ModuleProgress.user_id == user_id)
+    return await session.scalar(statement.with_for_update())

@@ -1,6 +1,6 @@
 """Spaces, modules, tasks and progress over HTTP. What is in a public space may be read without signing in."""
 
-from datetime import datetime
+from dataclasses import astuple
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -9,27 +9,32 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from assistant.errors import InvalidError
+from assistant.entity_tags import Preconditions
 from assistant.http import signed_in, to_schema, visible
-from assistant.pagination import Page, Paginator
+from assistant.idempotency import idempotent
+from assistant.pagination import ORDER_DESCRIPTION, DueAfter, DueBefore, Page, Paginator, SearchText, refuse_local_times
 from assistant.spaces import progress, service, tasks
-from assistant.spaces.models import Module, Space, Task
-from assistant.spaces.repository import Relation
+from assistant.spaces.models import Module, ModuleProgress, Space, Task
+from assistant.spaces.repository import Relation, SpaceFilter, TaskFilter, sorted_spaces, sorted_tasks
 from assistant.spaces.schemas import (
     ModuleChange,
     ModuleCreate,
     ModuleItem,
     ModuleRead,
+    Priority,
     ProgressRead,
     ProgressSet,
     SpaceChange,
     SpaceCreate,
+    SpaceOrder,
     SpaceRead,
     SpaceSummary,
     TaskChange,
     TaskCreate,
+    TaskOrder,
     TaskRead,
     TaskStatus,
+    Visibility,
 )
 
 MODULE_BODY_BYTES: Final = 9 * 1024 * 1024
@@ -54,20 +59,19 @@ class SpaceController(Controller):
         paginator: NamedDependency[Paginator],
         relation: FromQuery[Relation] = "member",
         goal_id: FromQuery[UUID | None] = None,
+        visibility: FromQuery[Visibility | None] = None,
+        q: SearchText = None,
+        order: Annotated[SpaceOrder, QueryParameter(description=ORDER_DESCRIPTION)] = "-created",
     ) -> Page[SpaceRead]:
         """Spaces that the caller owns or has joined, the newest first. `owner`: owned only; `public`: anybody's."""
-        scope = ("spaces", relation, goal_id)
-        rows = await service.list_spaces(
-            db_session,
-            me,
-            limit=paginator.limit + 1,
-            relation=relation,
-            goal_id=goal_id,
-            after=paginator.after(*scope),
-        )
-        return paginator.page([to_schema(row, SpaceRead) for row in rows], *scope)
+        wanted, sorting = SpaceFilter(relation, goal_id, visibility, q), sorted_spaces(order)
+        scope = ("spaces", order, *astuple(wanted))
+        after = paginator.after(*scope, order=sorting.order)
+        rows = await service.list_spaces(db_session, me, wanted, order=sorting, limit=paginator.limit + 1, after=after)
+        return paginator.page([to_schema(row, SpaceRead) for row in rows], *scope, order=sorting.order)
 
     @post("/", operation_id="CreateSpace", guards=[signed_in])
+    @idempotent
     async def create_space(
         self, data: JSONBody[SpaceCreate], me: NamedDependency[UUID], db_session: NamedDependency[AsyncSession]
     ) -> SpaceRead:
@@ -77,18 +81,29 @@ class SpaceController(Controller):
     @get("/{space_id:uuid}", operation_id="GetSpace")
     async def get_space(self, space_id: FromPath[UUID], db_session: NamedDependency[AsyncSession]) -> SpaceRead:
         """One space."""
-        return to_schema(await service.get_space(db_session, space_id), SpaceRead)
+        return await _read_space(db_session, space_id)
 
     @patch("/{space_id:uuid}", operation_id="UpdateSpace", guards=[signed_in, sees_space])
     async def update_space(
-        self, space_id: FromPath[UUID], data: JSONBody[SpaceChange], db_session: NamedDependency[AsyncSession]
+        self,
+        space_id: FromPath[UUID],
+        data: JSONBody[SpaceChange],
+        db_session: NamedDependency[AsyncSession],
+        preconditions: NamedDependency[Preconditions],
     ) -> SpaceRead:
         """Change what is sent, leave the rest. For the owner and admins; `visibility` for the owner alone."""
+        await preconditions.hold(db_session, Space.id == space_id, lambda: _read_space(db_session, space_id))
         return to_schema(await service.update_space(db_session, space_id, data.changes()), SpaceRead)
 
     @delete("/{space_id:uuid}", operation_id="DeleteSpace", guards=[signed_in])
-    async def delete_space(self, space_id: FromPath[UUID], db_session: NamedDependency[AsyncSession]) -> None:
+    async def delete_space(
+        self,
+        space_id: FromPath[UUID],
+        db_session: NamedDependency[AsyncSession],
+        preconditions: NamedDependency[Preconditions],
+    ) -> None:
         """Delete a space with all that is in it. For the owner."""
+        await preconditions.hold(db_session, Space.id == space_id, lambda: _read_space(db_session, space_id))
         await service.delete_space(db_session, space_id)
 
     @get("/{space_id:uuid}/summary", operation_id="GetSpaceSummary", guards=[signed_in])
@@ -102,11 +117,13 @@ class SpaceController(Controller):
         space_id: FromPath[UUID],
         db_session: NamedDependency[AsyncSession],
         paginator: NamedDependency[Paginator],
+        q: SearchText = None,
     ) -> Page[ModuleItem]:
         """A space's modules in their order, without their content."""
-        after = paginator.after("modules", space_id, order=BY_ORDER)
-        rows = await service.list_modules(db_session, space_id, limit=paginator.limit + 1, after=after)
-        return paginator.page([to_schema(row, ModuleItem) for row in rows], "modules", space_id, order=BY_ORDER)
+        scope = ("modules", space_id, q)
+        after = paginator.after(*scope, order=BY_ORDER)
+        rows = await service.list_modules(db_session, space_id, text=q, limit=paginator.limit + 1, after=after)
+        return paginator.page([to_schema(row, ModuleItem) for row in rows], *scope, order=BY_ORDER)
 
     @post(
         "/{space_id:uuid}/modules",
@@ -115,6 +132,7 @@ class SpaceController(Controller):
         request_max_body_size=MODULE_BODY_BYTES,
         tags=["modules"],
     )
+    @idempotent
     async def create_module(
         self, space_id: FromPath[UUID], data: JSONBody[ModuleCreate], db_session: NamedDependency[AsyncSession]
     ) -> ModuleRead:
@@ -128,27 +146,25 @@ class SpaceController(Controller):
         db_session: NamedDependency[AsyncSession],
         paginator: NamedDependency[Paginator],
         status: FromQuery[TaskStatus | None] = None,
+        priority: FromQuery[Priority | None] = None,
         module_id: FromQuery[UUID | None] = None,
-        due_before: Annotated[
-            datetime | None, QueryParameter(description="Due, and earlier than this moment (with its offset).")
-        ] = None,
+        due_before: DueBefore = None,
+        due_after: DueAfter = None,
+        q: SearchText = None,
+        order: Annotated[TaskOrder, QueryParameter(description=ORDER_DESCRIPTION)] = "created",
     ) -> Page[TaskRead]:
-        """A space's tasks, the oldest first."""
-        if due_before is not None and due_before.tzinfo is None:
-            raise InvalidError("A moment needs its offset from UTC, such as Z.", path="due_before")
-        scope = ("tasks", space_id, status, module_id, due_before)
+        """A space's tasks; unless `order` says otherwise, the oldest first."""
+        refuse_local_times(due_before=due_before, due_after=due_after)
+        wanted = TaskFilter(status, priority, module_id, due_before, due_after, q)
+        sorting, scope = sorted_tasks(order), ("tasks", space_id, order, *astuple(wanted))
+        after = paginator.after(*scope, order=sorting.order)
         rows = await tasks.list_tasks(
-            db_session,
-            space_id,
-            limit=paginator.limit + 1,
-            status=status,
-            module_id=module_id,
-            due_before=due_before,
-            after=paginator.after(*scope),
+            db_session, space_id, wanted, order=sorting, limit=paginator.limit + 1, after=after
         )
-        return paginator.page([to_schema(row, TaskRead) for row in rows], *scope)
+        return paginator.page([to_schema(row, TaskRead) for row in rows], *scope, order=sorting.order)
 
     @post("/{space_id:uuid}/tasks", operation_id="CreateTask", guards=[signed_in, sees_space], tags=["tasks"])
+    @idempotent
     async def create_task(
         self, space_id: FromPath[UUID], data: JSONBody[TaskCreate], db_session: NamedDependency[AsyncSession]
     ) -> TaskRead:
@@ -163,7 +179,7 @@ class ModuleController(Controller):
     @get("/", operation_id="GetModule")
     async def get_module(self, module_id: FromPath[UUID], db_session: NamedDependency[AsyncSession]) -> ModuleRead:
         """One module, with its content."""
-        return to_schema(await service.get_module(db_session, module_id), ModuleRead)
+        return await _read_module(db_session, module_id)
 
     @patch(
         "/",
@@ -172,14 +188,25 @@ class ModuleController(Controller):
         request_max_body_size=MODULE_BODY_BYTES,
     )
     async def update_module(
-        self, module_id: FromPath[UUID], data: JSONBody[ModuleChange], db_session: NamedDependency[AsyncSession]
+        self,
+        module_id: FromPath[UUID],
+        data: JSONBody[ModuleChange],
+        db_session: NamedDependency[AsyncSession],
+        preconditions: NamedDependency[Preconditions],
     ) -> ModuleRead:
         """Change what is sent, leave the rest. For the owner, admins and editors."""
+        await preconditions.hold(db_session, Module.id == module_id, lambda: _read_module(db_session, module_id))
         return to_schema(await service.update_module(db_session, module_id, data.changes()), ModuleRead)
 
     @delete("/", operation_id="DeleteModule", guards=[signed_in])
-    async def delete_module(self, module_id: FromPath[UUID], db_session: NamedDependency[AsyncSession]) -> None:
+    async def delete_module(
+        self,
+        module_id: FromPath[UUID],
+        db_session: NamedDependency[AsyncSession],
+        preconditions: NamedDependency[Preconditions],
+    ) -> None:
         """Delete a module. Its tasks stay in the space."""
+        await preconditions.hold(db_session, Module.id == module_id, lambda: _read_module(db_session, module_id))
         await service.delete_module(db_session, module_id)
 
     @get("/progress", operation_id="GetProgress", guards=[signed_in])
@@ -187,8 +214,7 @@ class ModuleController(Controller):
         self, module_id: FromPath[UUID], me: NamedDependency[UUID], db_session: NamedDependency[AsyncSession]
     ) -> ProgressRead:
         """How far the caller is with this module."""
-        found = await progress.get_progress(db_session, module_id, me)
-        return ProgressRead(module_id, me) if found is None else to_schema(found, ProgressRead)
+        return _show_progress(await progress.get_progress(db_session, module_id, me), module_id, me)
 
     @put("/progress", operation_id="SetProgress", guards=[signed_in, sees_module])
     async def set_progress(
@@ -197,8 +223,11 @@ class ModuleController(Controller):
         data: JSONBody[ProgressSet],
         me: NamedDependency[UUID],
         db_session: NamedDependency[AsyncSession],
+        preconditions: NamedDependency[Preconditions],
     ) -> ProgressRead:
         """Say how far the caller is: 100 completes the module, less opens it again."""
+        if preconditions.given:
+            preconditions.check(_show_progress(await progress.hold_progress(db_session, module_id, me), module_id, me))
         row = await progress.update_module_progress(db_session, module_id, me, data.completion_percentage)
         return to_schema(row, ProgressRead)
 
@@ -210,16 +239,70 @@ class TaskController(Controller):
     @get("/", operation_id="GetTask")
     async def get_task(self, task_id: FromPath[UUID], db_session: NamedDependency[AsyncSession]) -> TaskRead:
         """One task."""
-        return to_schema(await tasks.get_task(db_session, task_id), TaskRead)
+        return await _read_task(db_session, task_id)
 
     @patch("/", operation_id="UpdateTask", guards=[signed_in, sees_task])
     async def update_task(
-        self, task_id: FromPath[UUID], data: JSONBody[TaskChange], db_session: NamedDependency[AsyncSession]
+        self,
+        task_id: FromPath[UUID],
+        data: JSONBody[TaskChange],
+        db_session: NamedDependency[AsyncSession],
+        preconditions: NamedDependency[Preconditions],
     ) -> TaskRead:
         """Change what is sent, leave the rest. For the owner, admins and editors."""
+        await preconditions.hold(db_session, Task.id == task_id, lambda: _read_task(db_session, task_id))
         return to_schema(await tasks.update_task(db_session, task_id, data.changes()), TaskRead)
 
     @delete("/", operation_id="DeleteTask", guards=[signed_in])
-    async def delete_task(self, task_id: FromPath[UUID], db_session: NamedDependency[AsyncSession]) -> None:
+    async def delete_task(
+        self,
+        task_id: FromPath[UUID],
+        db_session: NamedDependency[AsyncSession],
+        preconditions: NamedDependency[Preconditions],
+    ) -> None:
         """Delete a task. For the owner, admins and editors."""
+        await preconditions.hold(db_session, Task.id == task_id, lambda: _read_task(db_session, task_id))
         await tasks.delete_task(db_session, task_id)
+
+
+class AllTasksController(Controller):
+    path = "/api/tasks"
+    guards = (signed_in,)
+    tags = ("tasks",)
+
+    @get("/", operation_id="ListAllTasks")
+    async def list_all_tasks(
+        self,
+        me: NamedDependency[UUID],
+        db_session: NamedDependency[AsyncSession],
+        paginator: NamedDependency[Paginator],
+        status: FromQuery[TaskStatus | None] = None,
+        priority: FromQuery[Priority | None] = None,
+        due_before: DueBefore = None,
+        due_after: DueAfter = None,
+        q: SearchText = None,
+        order: Annotated[TaskOrder, QueryParameter(description=ORDER_DESCRIPTION)] = "due",
+    ) -> Page[TaskRead]:
+        """Tasks of all spaces that the caller owns or has joined; unless `order` says otherwise, what is due first."""
+        refuse_local_times(due_before=due_before, due_after=due_after)
+        wanted = TaskFilter(status, priority, None, due_before, due_after, q)
+        sorting, scope = sorted_tasks(order), ("all tasks", order, *astuple(wanted))
+        after = paginator.after(*scope, order=sorting.order)
+        rows = await tasks.list_all_tasks(db_session, me, wanted, order=sorting, limit=paginator.limit + 1, after=after)
+        return paginator.page([to_schema(row, TaskRead) for row in rows], *scope, order=sorting.order)
+
+
+async def _read_space(session: AsyncSession, space_id: UUID) -> SpaceRead:
+    return to_schema(await service.get_space(session, space_id), SpaceRead)
+
+
+async def _read_module(session: AsyncSession, module_id: UUID) -> ModuleRead:
+    return to_schema(await service.get_module(session, module_id), ModuleRead)
+
+
+async def _read_task(session: AsyncSession, task_id: UUID) -> TaskRead:
+    return to_schema(await tasks.get_task(session, task_id), TaskRead)
+
+
+def _show_progress(found: ModuleProgress | None, module_id: UUID, user_id: UUID) -> ProgressRead:
+    return ProgressRead(module_id, user_id) if found is None else to_schema(found, ProgressRead)

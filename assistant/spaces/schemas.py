@@ -13,6 +13,11 @@ ContentType = Literal["text", "video", "audio", "interactive"]
 TaskStatus = Literal["pending", "in_progress", "completed"]
 Priority = Literal["low", "medium", "high", "urgent"]
 
+SpaceOrder = Literal["created", "-created", "updated", "-updated", "title", "-title"]
+TaskOrder = Literal[
+    "created", "-created", "updated", "-updated", "due", "-due", "priority", "-priority", "title", "-title"
+]
+
 ShortName = Annotated[str, Meta(min_length=1, max_length=50)]
 Content = Annotated[str, Meta(max_length=2_000_000)]
 Minutes = Annotated[int, Meta(ge=0, le=2**31 - 1)]
