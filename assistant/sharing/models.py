@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, func
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from assistant.db.base import Base, Identified, Timestamped
@@ -26,8 +26,28 @@ class SpaceCollaborator(Identified, Timestamped, Base):
     )
 
 
+class Invitation(Identified, Timestamped, Base):
+    """To an address, whether or not somebody here has it. It goes when it is taken up, declined or withdrawn.
+
+    `for_account` and `secret_hash` are not for those who invite: the service and the database's functions see them.
+    """
+
+    __tablename__ = "invitations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
+    space_id: Mapped[UUID] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
+    email: Mapped[str]
+    role: Mapped[str] = mapped_column(server_default="viewer")
+    invited_by: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    for_account: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    secret_hash: Mapped[bytes]
+    expires_at: Mapped[datetime] = mapped_column(server_default=text("(now() + '14 days'::interval)"))
+
+    __table_args__ = (UniqueConstraint("space_id", "email"), {"schema": "assistant"})
+
+
 class Comment(Identified, Timestamped, Base):
-    """Said about a module, a document or a task. `space_id` is the resource's, found by a trigger."""
+    """Said about a module, a document or a task. `space_id` and `depth` are found by triggers."""
 
     __tablename__ = "comments"
 
@@ -37,6 +57,7 @@ class Comment(Identified, Timestamped, Base):
     content: Mapped[str]
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("comments.id", ondelete="CASCADE"))
     space_id: Mapped[UUID | None] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"))
+    depth: Mapped[int] = mapped_column(SmallInteger, server_default="0")
 
     __table_args__ = (
         UniqueConstraint("id", "resource_type", "resource_id", name="comments_tenant_key"),

@@ -178,6 +178,8 @@ def fill_the_rest(url: str) -> None:
             insert into assistant.citations (message_id, index, run_id, user_id, chunk_id, document_id, title, quote,
                 start_offset, end_offset)
                 select gen_random_uuid(), 1, id, user_id, id, id, 't', 'q', 0, 1 from assistant.runs;
+            insert into assistant.invitations (space_id, email, role, invited_by, secret_hash)
+                select id, 'new@example.org', 'viewer', user_id, sha256(id::text::bytea) from spaces;
             insert into assistant.run_listeners (run_id, process, until) select id, process, now() from assistant.runs;
             insert into assistant.upkeep (step, seconds) values ('space_summaries', 1);
             insert into assistant.billing_events (id) values ('evt_1');

@@ -25,7 +25,7 @@ them."""
 
 NEVER_UPDATED = {
     "id", "user_id", "space_id", "goal_id", "author_id", "document_id", "resource_id", "resource_type", "parent_id",
-    "accepted_at", "published_at", "created_at", "updated_at", "email", "created_by", "is_from_user", "tokens_used",
+    "accepted_at", "created_at", "updated_at", "email", "created_by", "is_from_user", "tokens_used",
     "tier",
 }  # fmt: skip
 

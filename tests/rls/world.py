@@ -1,5 +1,6 @@
 """A small world for the table of who may do what: ten people, three spaces, something of everybody in each."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ class Place:
     chunk: UUID
     comments: dict[str, UUID]
     messages: dict[str, UUID]
+    invitation: UUID
+    """To the address of who is pending, as a viewer; its link holds `secret`."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class World:
     places: dict[str, Place] = field(default_factory=dict)
     unborn: UUID = field(default_factory=uuid4)
     """An identity without a user."""
+    silent: UUID = field(default_factory=uuid4)
+    """A user who has nothing and has published nothing."""
 
 
 def login(server: Server, principal: Principal) -> psycopg.Connection[Any]:
@@ -87,6 +92,9 @@ def build(server: Server) -> World:
     with login(server, service("maintain")) as connection, connection.transaction(), connection.cursor() as cursor:
         become(cursor, service("maintain"))
         cursor.execute("insert into auth.users (id, email) values (%s, 'unborn@example.org')", (world.unborn,))
+        email = f"{world.silent}@example.org"
+        for table in ("auth.users", "users"):
+            cursor.execute(f"insert into {table} (id, email) values (%s, %s)", (world.silent, email))
         for name in PEOPLE:
             _add_person(cursor, world, name)
         for visibility in VISIBILITIES:
@@ -166,4 +174,8 @@ def _add_place(cursor: psycopg.Cursor[Any], world: World, visibility: str) -> Pl
         )
         messages[name] = _insert(cursor, "chat_messages", space_id=space, user_id=user_id, message=f"From {name}")
         _insert(cursor, "module_progress", module_id=first, user_id=user_id, completion_percentage=10)
-    return Place(space, (first, second), task, document, chunk, comments, messages)
+    invitation = _insert(
+        cursor, "assistant.invitations", space_id=space, email=f"pending-{world.people['pending']}@example.org",
+        role="viewer", invited_by=owner, secret_hash=hashlib.sha256(b"secret").digest(),
+    )  # fmt: skip
+    return Place(space, (first, second), task, document, chunk, comments, messages, invitation)
