@@ -3,10 +3,9 @@
 from alembic import context
 from sqlalchemy import Connection, create_engine, pool, text
 
-from assistant.db.migrate import VERSION_SCHEMA
+from assistant.db.migrate import LOCK, VERSION_SCHEMA
+from assistant.db.roles import DEFINER, LENT_SCHEMAS
 from assistant.db.tables import metadata
-
-MAINTENANCE_LOCK = "goalspace.migrations"
 
 
 def is_comparable(index: str | None) -> bool:
@@ -26,21 +25,17 @@ def include_object(item: object, name: str | None, kind: str, reflected: bool, c
     return kind != "table" or (schema in (None, "public", "assistant") and name != "spatial_ref_sys")
 
 
-LENT_SCHEMAS = ("public", "private", "assistant")
-"""Who is no superuser can give a function only to a role that may create one there. The definer role may, while
-revisions run; afterwards it has no more than its functions need."""
-
-
 def lend(connection: Connection, *, take_back: bool) -> None:
+    """See LENT_SCHEMAS."""
     for schema in LENT_SCHEMAS:
         if connection.scalar(text(f"select to_regnamespace('{schema}')")) is not None:
             verb = "revoke create on schema {} from" if take_back else "grant create on schema {} to"
-            connection.execute(text(f"{verb.format(schema)} goalspace_definer"))
+            connection.execute(text(f"{verb.format(schema)} {DEFINER}"))
     connection.commit()
 
 
 def run(connection: Connection) -> None:
-    connection.execute(text("select pg_advisory_lock(hashtext(:lock))"), {"lock": MAINTENANCE_LOCK})
+    connection.execute(text("select pg_advisory_lock(hashtext(:lock))"), {"lock": LOCK})
     connection.execute(text(f"create schema if not exists {VERSION_SCHEMA}"))
     connection.execute(text("set lock_timeout = '5s'"))
     connection.execute(text("set statement_timeout = '15min'"))

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 VERSION_SCHEMA: Final = "migrations"
 
+LOCK: Final = "goalspace.migrations"
+"""Held, as an advisory lock, by whoever changes the schema or fills the whole database."""
+
 
 def upgrade(url: str | URL, revision: str = "head") -> None:
     """Apply what is missing, each revision in a transaction of its own."""

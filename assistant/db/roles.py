@@ -11,13 +11,20 @@ from sqlalchemy.engine import URL, make_url
 
 from assistant.errors import ConfigurationError
 
+DEFINER: Final = "goalspace_definer"
+"""Owns the definer functions and nothing else."""
+
+LENT_SCHEMAS: Final = ("public", "private", "assistant")
+"""Who is no superuser can give a function only to a role that may create one there. The definer role may, while
+functions are made; afterwards it has no more than its functions need."""
+
 GROUPS: Final = {
     "anon": "nologin noinherit",
     "authenticated": "nologin noinherit",
     "service_role": "nologin noinherit bypassrls",
-    "goalspace_definer": "nologin noinherit bypassrls",
+    DEFINER: "nologin noinherit bypassrls",
 }
-"""The first three as Supabase has them; the last owns the definer functions and nothing else."""
+"""The first three as Supabase has them."""
 
 LOGINS: Final = {
     "goalspace_login": ("anon", "authenticated"),

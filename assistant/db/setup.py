@@ -76,7 +76,7 @@ def _prepare(settings: Settings, url: str, embedded: EmbeddedServer | None, *, u
     direct = settings.direct_url.get_secret_value() if settings.direct_url else url
     secrets_file = settings.data_dir / "database-logins.json"
     with connect(direct) as connection:
-        _check_server(connection)
+        check_server(connection)
         current, newest = migrate.current(connection), migrate.head()
         if current is not None and current > newest:
             raise ConfigurationError(
@@ -114,7 +114,7 @@ def connect(url: str) -> psycopg.Connection[object]:
         raise ConfigurationError(f"DATABASE_URL: the database cannot be reached: {reason}") from exc
 
 
-def _check_server(connection: psycopg.Connection[object]) -> None:
+def check_server(connection: psycopg.Connection[object]) -> None:
     if connection.info.server_version < 150000:
         raise ConfigurationError("PostgreSQL 15 or newer is needed.")
     row = connection.execute(

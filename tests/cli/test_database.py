@@ -32,7 +32,7 @@ def test_up_down_and_where_it_stands(goalspace: Goalspace, empty: dict[str, str]
     for _ in range(2):
         assert says("upgrade") == f"The database is at revision {migrate.head()}."
     assert says("current") == migrate.head()
-    assert "as the models describe it" in says("check")
+    assert "as this version makes it" in says("check")
     assert says("downgrade", "20261124_02") == "The database is at revision 20261124_02."
     assert says("current") == "20261124_02"
     assert says("downgrade", "base") == "The database is at revision base."
@@ -49,12 +49,40 @@ def test_an_old_schema_is_said_by_every_command(goalspace: Goalspace, empty: dic
 def test_a_schema_that_somebody_changed_is_told(goalspace: Goalspace, empty: dict[str, str]) -> None:
     goalspace("db", "upgrade", env=empty)
     with connect(empty["DATABASE_URL"]) as connection:
-        connection.execute("alter table tasks drop column priority cascade")
-        connection.execute("create table public.extra (id integer primary key)")
+        connection.execute("""
+            alter table tasks drop column priority cascade;
+            create table public.extra (id integer primary key);
+            drop policy goals_update_policy on goals;
+            grant truncate on goals to authenticated;
+            alter function private.uid() volatile;
+            alter table goals disable trigger touch_updated_at;
+            alter table modules set (autovacuum_enabled = off);
+            alter table partitions.chat_messages_default no force row level security;
+            alter default privileges in schema public grant select on tables to anon;
+        """)
     result = goalspace("db", "check", env=empty)
     assert result.exit_code == 1
-    assert "add_column tasks priority" in one_line(result)
-    assert "remove_table extra" in result.stderr
+    told = result.stdout.splitlines()
+    assert one_line(result) == f"The database differs from this version's in {len(told)} places."
+    assert set(told) == {
+        "add_column tasks priority, as the models say",
+        "remove_table extra, as the models say",
+        "column public.tasks.priority is missing",
+        "constraint tasks_priority_check on public.tasks is missing",
+        "default privileges for tables in public is no part of this version",
+        "function private.uid() is different",
+        "index public.extra_pkey is no part of this version",
+        "policy goals_update_policy on public.goals is missing",
+        "table public.extra is no part of this version",
+        "table public.goals is different",
+        "table public.modules is different",
+        "security of partitions is different",
+        "table partitions.chat_messages_default is different",
+        "trigger touch_updated_at on public.goals is different",
+    }
+    with connect(empty["DATABASE_URL"]) as connection:
+        left = connection.execute("select datname from pg_database where datname like 'goalspace_check%'").fetchall()
+    assert left == []
 
 
 def test_a_newer_schema_is_left_alone(goalspace: Goalspace, empty: dict[str, str]) -> None:
