@@ -14,6 +14,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from assistant.accounts.billing import BillingGate, take_in_billing_event
 from assistant.accounts.routes import AuthController, MeController
 from assistant.accounts.service import AccountService
 from assistant.body import StrictRequest
@@ -42,6 +43,7 @@ from assistant.telemetry import Metrics, ObserveRequests, configure_logging
 from assistant.usage.routes import get_usage
 
 GRACE_SECONDS: Final = 10.0
+from assistant.upkeep.gauges import UpkeepGauges
 """At the end: for answers whose listeners the server has sent away by then. With its own 15 s it makes less than 30."""
 
 
@@ -54,11 +56,14 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
+    upkeep_gauges = UpkeepGauges(metrics.registry)
+    billing = BillingGate(settings.billing_secret.get_secret_value() if settings.billing_secret else None)
         async with open_services(settings) as services:
             app.state.services = services
             await services.runs.start()
             services.worker.start()
             watch = asyncio.create_task(services.gate.run(), context=contextvars.Context())
+            upkeep_gauges.show(services.upkeep)
             try:
                 yield
             finally:
@@ -103,6 +108,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             "chat": Provide(provide_chat, sync_to_thread=False),
             "gate": Provide(provide_gate, sync_to_thread=False),
             "accounts": Provide(provide_accounts, sync_to_thread=False),
+            take_in_billing_event,
             "database": Provide(provide_database, sync_to_thread=False),
             "issuer": Provide(provide_issuer, sync_to_thread=False),
             "metrics": Provide(lambda: metrics, sync_to_thread=False),
@@ -112,6 +118,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
         lifespan=[lifespan],
         middleware=[ObserveRequests(metrics)],
         before_send=[secure_headers],
+            "billing": Provide(lambda: billing, sync_to_thread=False),
         exception_handlers={Exception: render_problem},
         cors_config=_cors(settings),
         request_class=StrictRequest,

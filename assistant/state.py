@@ -24,6 +24,8 @@ from assistant.mentor.policies import SECONDS
 from assistant.pagination import Cursors
 from assistant.resources import resource_dir
 from assistant.settings import Settings
+from assistant.upkeep.service import Upkeep
+from assistant.upkeep.steps import Policy
 from assistant.worker import Worker
 
 
@@ -45,6 +47,7 @@ class Services:
     chat: ChatService
     gate: SocketGate
     worker: Worker
+    upkeep: Upkeep
 
 
 @asynccontextmanager
@@ -65,6 +68,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         admission = UserAdmission(database, takes_in_strangers=has_stand_in and settings.jwks_url is not None)
         yield Services(
             settings=settings,
+        upkeep = Upkeep(server, database, upkeep_policy(settings))
             server=server,
             database=database,
             authenticator=Authenticator(verifier, admission),
@@ -77,12 +81,17 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             runs=runs,
             chat=ChatService(database, runs),
             gate=SocketGate(database, settings.allowed_origins),
-            worker=Worker(server, database, embedder, renews=True),
+            upkeep=upkeep,
+            worker=Worker(server, database, embedder, renews=True, upkeep=upkeep),
         )
 
 
 def _prompts(settings: Settings) -> PromptLibrary:
     return PromptLibrary(settings.prompts_dir or resource_dir("prompts"))
+
+def upkeep_policy(settings: Settings, *, drop_detached: bool = False) -> Policy:
+    return Policy(settings.keep_messages_months, settings.keep_usage_months, drop_detached)
+
 
 
 async def _open_model(settings: Settings, stack: AsyncExitStack) -> Model:

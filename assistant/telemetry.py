@@ -54,7 +54,7 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
     logging.getLogger("assistant").setLevel(level.upper())
     for chatty in ("httpx", "httpx2", "httpcore", "httpcore2", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # they log addresses with everything in them
-    for chatty in ("alembic.runtime.plugins", "procrastinate.blueprints"):
+    for chatty in ("alembic.runtime.plugins", "procrastinate.blueprints", "procrastinate.periodic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # they say that they are there
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -15,9 +15,11 @@ from assistant.db.session import Database
 from assistant.db.setup import Server
 from assistant.errors import UnavailableError
 from assistant.knowledge.indexing import Indexer
-from assistant.knowledge.jobs import INDEXER, register_jobs
+from assistant.knowledge.jobs import DOCUMENTS, INDEXER, register_jobs
 from assistant.llm.embeddings import Embedder
 from assistant.queue import build_queue
+from assistant.upkeep.jobs import UPKEEP, register_upkeep
+from assistant.upkeep.service import Upkeep
 
 log = structlog.get_logger(__name__)
 
@@ -41,14 +43,24 @@ RESTART_SECONDS: Final = 2.0
 class Worker:
     """Runs jobs from `start` to `stop`, also across a restart of the database.
 
-    `renews`: what another embedding model or an older version of this package indexed is indexed again. For the
-    service, and not for a command that somebody runs with other settings beside it.
+    `renews`: what another embedding model or an older version of this package indexed is indexed again. `upkeep`: is
+    watched over all the time, and done on schedule. Both for the service, and not for a command that somebody runs with
+    other settings beside it.
     """
 
-    def __init__(self, server: Server, database: Database, embedder: Embedder, *, renews: bool = False) -> None:
+    def __init__(
+        self,
+        server: Server,
+        database: Database,
+        embedder: Embedder,
+        *,
+        renews: bool = False,
+        upkeep: Upkeep | None = None,
+    ) -> None:
         self._server = server
         self._indexer = Indexer(database, embedder)
         self._renews = renews
+        self._upkeep = upkeep
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
@@ -78,6 +90,8 @@ class Worker:
         while not self._stopping.is_set():
             queue = build_queue(self._server)
             register_jobs(queue)
+            if self._upkeep is not None:
+                register_upkeep(queue)
             try:
                 async with queue.open_async():
                     if self._renews:
@@ -95,6 +109,8 @@ class Worker:
         workers = [self._worker(queue) for _ in range(CONCURRENCY)]
         running = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]
         others = [asyncio.create_task(self._rescue(queue), name="rescue"), asyncio.create_task(self._stopping.wait())]
+        if self._upkeep is not None:
+            others.append(asyncio.create_task(self._upkeep.watch(), name="upkeep"))
         try:
             await asyncio.wait([*running, *others], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -109,9 +125,10 @@ class Worker:
     def _worker(self, queue: App) -> QueueWorker:
         return QueueWorker(
             queue,
+            queues=None if self._upkeep is not None else [DOCUMENTS],  # a job that is not known here would be lost
             concurrency=1,
             delete_jobs="always",  # what failed says so in the state of what it was for
-            additional_context={INDEXER: self._indexer},
+            additional_context={INDEXER: self._indexer, UPKEEP: self._upkeep},
             install_signal_handlers=False,
             fetch_job_polling_interval=POLL_SECONDS,
             update_heartbeat_interval=HEARTBEAT_SECONDS,

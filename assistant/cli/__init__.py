@@ -31,7 +31,9 @@ COMMANDS: Final = {
     "space": Entry("assistant.cli.admin:space", "Learning spaces."),
     "user": Entry("assistant.cli.admin:user", "People and their accounts."),
     "token": Entry("assistant.cli.admin:token", "Print a token to use the API as somebody."),
+    "subscription": Entry("assistant.cli.subscriptions:subscription", "What people are subscribed to."),
     "db": Entry("assistant.cli.database:db", "Set up, upgrade and check the database."),
+    "maintain": Entry("assistant.cli.maintain:maintain", "Do at once the upkeep that workers do on schedule."),
     "eval": Entry("assistant.cli.evals:evaluate", "Measure how good search and answers are."),
 }
 """In the order of their help: what a newcomer needs first."""
