@@ -1,10 +1,12 @@
 """Entity tags, at the public door: what is known is not sent, what changed is not overwritten."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from tests.fixtures.api import Caller
+from assistant.db.session import Database
+from tests.fixtures.api import Caller, open_space
 
 
 async def test_what_is_known_is_not_sent_again(ada: Caller) -> None:
@@ -80,3 +82,78 @@ async def test_a_hidden_object_has_no_tag_to_compare(ada: Caller, bob: Caller) -
     ):
         answer = await bob.call(method, path, {} if method == "PATCH" else None, headers=headers)
         assert answer.status_code == 404
+
+
+@pytest.fixture
+async def objects(ada: Caller) -> dict[str, list[dict[str, Any]]]:
+    """The path of one object of each kind, with two changes of it."""
+    space = await open_space(ada)
+    here = f"/api/spaces/{space['id']}"
+    module = await ada.make(f"{here}/modules", {"title": "M", "content_type": "text"})
+    task = await ada.make(f"{here}/tasks", {"title": "T"})
+    document = await ada.make(f"{here}/documents", {"title": "D", "content": "Text."})
+    title = [{"title": "One"}, {"title": "Two"}]
+    return {
+        f"/api/goals/{space['goal_id']}": title,
+        here: title,
+        f"/api/modules/{module['id']}": title,
+        f"/api/tasks/{task['id']}": title,
+        f"/api/documents/{document['id']}": title,
+        "/api/me": [{"full_name": "One"}, {"full_name": "Two"}],
+        "/api/me/preferences": [{"theme": "one"}, {"theme": "two"}],
+        f"/api/modules/{module['id']}/progress": [{"completion_percentage": 1}, {"completion_percentage": 2}],
+    }
+
+
+async def test_every_kind_of_object_is_held_against_what_was_seen(
+    ada: Caller, objects: dict[str, list[dict[str, Any]]]
+) -> None:
+    for path, (one, two) in objects.items():
+        method = "PUT" if path.endswith("progress") else "PATCH"
+        seen = {"If-Match": (await ada.get(path)).headers["etag"]}
+        first = await ada.call(method, path, one, headers=seen)
+        assert first.status_code == 200, path
+        stale = await ada.call(method, path, two, headers=seen)
+        assert (stale.status_code, stale.json()["code"]) == (412, "changed"), path
+        if "documents" not in path:  # which is being indexed, and shows it
+            assert (await ada.get(path, headers={"If-None-Match": first.headers["etag"]})).status_code == 304, path
+        fresh = await ada.call(method, path, two, headers={"If-Match": first.headers["etag"]})
+        assert fresh.status_code == 200, path
+        assert fresh.json().items() >= two.items()
+
+
+async def test_of_several_who_begin_a_module_at_once_one_wins(ada: Caller) -> None:
+    space = await open_space(ada)
+    module = await ada.make(f"/api/spaces/{space['id']}/modules", {"title": "M", "content_type": "text"})
+    path = f"/api/modules/{module['id']}/progress"
+    nothing = {"If-Match": (await ada.get(path)).headers["etag"]}
+    writes = (ada.call("PUT", path, {"completion_percentage": n}, headers=nothing) for n in range(1, 9))
+    answers = await asyncio.gather(*writes)
+    assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
+    winner = next(answer for answer in answers if answer.status_code == 200)
+    assert (await ada.get(path)).json() == winner.json()
+    stale = await ada.call("PUT", path, {"completion_percentage": 0}, headers=nothing)
+    assert stale.status_code == 412
+
+
+async def test_a_document_that_was_indexed_is_not_changed_by_it(ada: Caller, database: Database) -> None:
+    """It is sent again, since it shows how far it is; who saw it before may change it."""
+    space = await open_space(ada)
+    made = await ada.call("POST", f"/api/spaces/{space['id']}/documents", {"title": "D", "content": "Text."})
+    path, tag = f"/api/documents/{made.json()['id']}", made.headers["etag"]
+    async with database.service("index_document") as connection:
+        await connection.exec_driver_sql(
+            "update assistant.document_indexing set error = 'to be tried again' where document_id = %s",
+            (made.json()["id"],),
+        )
+    assert (await ada.get(path, headers={"If-None-Match": tag})).status_code == 200
+    assert (await ada.call("PATCH", path, {"title": "E"}, headers={"If-Match": tag})).status_code == 200
+    assert (await ada.call("DELETE", path, headers={"If-Match": tag})).status_code == 412
+
+
+async def test_who_may_not_change_it_is_told_that_first(ada: Caller, bob: Caller) -> None:
+    space = await open_space(ada, visibility="public")
+    for headers in ({"If-Match": "*"}, {"If-Match": '"stale"'}, {}):
+        for method, body in (("PATCH", {"title": "x"}), ("PATCH", {}), ("DELETE", None)):
+            answer = await bob.call(method, f"/api/spaces/{space['id']}", body, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")

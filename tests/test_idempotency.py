@@ -12,7 +12,8 @@ import pytest
 from assistant.db.session import Database
 from assistant.db.setup import Server, connect
 from assistant.idempotency import SWEEP, hash_request
-from tests.fixtures.api import Caller, errors_of
+from tests.fixtures.api import Caller, errors_of, open_space
+from tests.fixtures.database import join_space
 
 GOAL = {"title": "Learn to sail"}
 
@@ -156,3 +157,44 @@ async def test_a_key_that_is_none_is_refused(value: str, ada: Caller) -> None:
     answer = await ada.call("POST", "/api/goals", GOAL, headers={"Idempotency-Key": value.encode()})
     assert (answer.status_code, errors_of(answer)) == (422, ["Idempotency-Key"])
     assert await titles(ada) == []
+
+
+async def test_everything_that_is_made_is_made_once(ada: Caller) -> None:
+    space = await open_space(ada)
+    here = f"/api/spaces/{space['id']}"
+    for path, body in (
+        ("/api/spaces", {"goal_id": space["goal_id"], "title": "Rowing"}),
+        (f"{here}/modules", {"title": "M", "content_type": "text"}),
+        (f"{here}/tasks", {"title": "T"}),
+        (f"{here}/documents", {"title": "D", "content": "Text."}),
+    ):
+        once = key()
+        first, again = [await ada.call("POST", path, body, **once) for _ in range(2)]
+        assert (first.status_code, again.content) == (201, first.content), path
+        assert again.headers["idempotency-replayed"] == "true"
+    for kind in ("modules", "tasks", "documents"):
+        assert len((await ada.get(f"{here}/{kind}")).json()["items"]) == 1
+
+
+async def test_a_form_is_the_same_whatever_separates_its_parts(ada: Caller) -> None:
+    space = await open_space(ada)
+    path, once = f"/api/spaces/{space['id']}/documents", key()
+
+    async def send(text: bytes) -> httpx2.Response:
+        return await ada.call("POST", path, files={"file": ("boats.md", text, "text/markdown")}, **once)
+
+    first, again, other = await send(b"# Boats"), await send(b"# Boats"), await send(b"# Ships")
+    assert first.request.headers["content-type"] != again.request.headers["content-type"]
+    assert (first.status_code, again.content) == (201, first.content)
+    assert other.status_code == 422
+
+
+async def test_who_may_no_longer_see_the_space_gets_no_stored_answer(
+    ada: Caller, bob: Caller, database: Database
+) -> None:
+    space = await open_space(ada, visibility="shared")
+    await join_space(database, space["id"], bob.id, "editor")
+    path, once = f"/api/spaces/{space['id']}/tasks", key()
+    assert (await bob.call("POST", path, {"title": "T"}, **once)).status_code == 201
+    await ada.call("PATCH", f"/api/spaces/{space['id']}", {"visibility": "private"})
+    assert (await bob.call("POST", path, {"title": "T"}, **once)).status_code == 404

@@ -27,7 +27,7 @@ async def titles(caller: Caller, path: str, **options: Any) -> str:
     return " ".join(item["title"] for item in await pages(caller, path, **options))
 
 
-TASKS = (
+TASKS: tuple[tuple[str, dict[str, str]], ...] = (
     ("a", {"due_date": "2026-12-03T00:00:00Z", "priority": "low"}),
     ("b", {"priority": "urgent", "status": "completed"}),
     ("c", {"due_date": "2026-12-01T00:00:00Z", "priority": "high", "description": "Tie a 100% Bowline_knot"}),

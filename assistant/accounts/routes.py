@@ -10,6 +10,7 @@ from litestar.params import JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.accounts import service
+from assistant.accounts.models import User, UserPreferences
 from assistant.accounts.schemas import (
     PreferencesChange,
     PreferencesRead,
@@ -23,6 +24,7 @@ from assistant.accounts.schemas import (
 from assistant.accounts.service import AccountService
 from assistant.db.identity import learner
 from assistant.db.session import Database
+from assistant.entity_tags import Preconditions
 from assistant.errors import NotFoundError
 from assistant.http import signed_in, to_schema
 from assistant.identity import TokenIssuer
@@ -72,13 +74,18 @@ class MeController(Controller):
     @get("/", operation_id="GetMe")
     async def get_me(self, me: NamedDependency[UUID], db_session: NamedDependency[AsyncSession]) -> UserRead:
         """The caller."""
-        return to_schema(await service.get_me(db_session, me), UserRead)
+        return await _read_me(db_session, me)
 
     @patch("/", operation_id="UpdateMe")
     async def update_me(
-        self, data: JSONBody[UserChange], me: NamedDependency[UUID], db_session: NamedDependency[AsyncSession]
+        self,
+        data: JSONBody[UserChange],
+        me: NamedDependency[UUID],
+        db_session: NamedDependency[AsyncSession],
+        preconditions: NamedDependency[Preconditions],
     ) -> UserRead:
         """Change name or picture; the address is the identity provider's."""
+        await preconditions.hold(db_session, User.id == me, lambda: _read_me(db_session, me))
         return to_schema(await service.update_me(db_session, me, data.changes()), UserRead)
 
     @get("/preferences", operation_id="GetPreferences")
@@ -86,13 +93,18 @@ class MeController(Controller):
         self, me: NamedDependency[UUID], db_session: NamedDependency[AsyncSession]
     ) -> PreferencesRead:
         """The caller's settings."""
-        return to_schema(await service.get_preferences(db_session, me), PreferencesRead)
+        return await _read_preferences(db_session, me)
 
     @patch("/preferences", operation_id="UpdatePreferences")
     async def update_preferences(
-        self, data: JSONBody[PreferencesChange], me: NamedDependency[UUID], db_session: NamedDependency[AsyncSession]
+        self,
+        data: JSONBody[PreferencesChange],
+        me: NamedDependency[UUID],
+        db_session: NamedDependency[AsyncSession],
+        preconditions: NamedDependency[Preconditions],
     ) -> PreferencesRead:
         """Change settings; `notification_settings` is replaced as a whole."""
+        await preconditions.hold(db_session, UserPreferences.user_id == me, lambda: _read_preferences(db_session, me))
         return to_schema(await service.update_preferences(db_session, me, data.changes()), PreferencesRead)
 
     @get("/subscription", operation_id="GetSubscription")
@@ -102,6 +114,14 @@ class MeController(Controller):
         """What the caller is subscribed to now; nothing means the tier `free`."""
         found = await service.current_subscription(db_session, me)
         return SubscriptionRead("free", "active") if found is None else to_schema(found, SubscriptionRead)
+
+
+async def _read_me(session: AsyncSession, user_id: UUID) -> UserRead:
+    return to_schema(await service.get_me(session, user_id), UserRead)
+
+
+async def _read_preferences(session: AsyncSession, user_id: UUID) -> PreferencesRead:
+    return to_schema(await service.get_preferences(session, user_id), PreferencesRead)
 
 
 def _local(issuer: TokenIssuer | None) -> TokenIssuer:

@@ -1,7 +1,7 @@
 """What goes over the wire about people."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
@@ -29,6 +29,8 @@ class SignIn(Incoming):
 
 
 class UserRead(Outgoing):
+    unversioned: ClassVar[tuple[str, ...]] = ("last_active_at",)
+
     id: UUID
     email: str
     full_name: str | None

@@ -8,28 +8,33 @@ from litestar import Controller, Request, delete, get, patch, post
 from litestar.datastructures import State, UploadFile
 from litestar.di import NamedDependency
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.body import strictly
 from assistant.db.identity import Principal
+from assistant.entity_tags import Preconditions
 from assistant.errors import InvalidError
 from assistant.http import signed_in, visible
+from assistant.idempotency import idempotent
 from assistant.knowledge import service
 from assistant.knowledge.extraction import MAX_BYTES, MAX_TITLE, Extracted, parse_format, read_file, read_text
 from assistant.knowledge.models import Document
+from assistant.knowledge.repository import DocumentFilter, sorted_documents
 from assistant.knowledge.retrieval import Retriever
 from assistant.knowledge.schemas import (
     DocumentChange,
     DocumentCreate,
     DocumentItem,
+    DocumentOrder,
     DocumentRead,
+    IndexingStatus,
     SearchResult,
     list_entry,
     read_entry,
     show_passage,
 )
-from assistant.pagination import Page, Paginator
+from assistant.pagination import ORDER_DESCRIPTION, Page, Paginator, SearchText
 from assistant.spaces.models import Space
 from assistant.spaces.service import SPACE
 
@@ -75,11 +80,18 @@ class SpaceDocumentController(Controller):
         space_id: FromPath[UUID],
         db_session: NamedDependency[AsyncSession],
         paginator: NamedDependency[Paginator],
+        status: FromQuery[IndexingStatus | None] = None,
+        q: SearchText = None,
+        order: Annotated[DocumentOrder, QueryParameter(description=ORDER_DESCRIPTION)] = "created",
     ) -> Page[DocumentItem]:
-        """A space's documents, the oldest first, without their content."""
-        after = paginator.after("documents", space_id)
-        entries = await service.list_documents(db_session, space_id, limit=paginator.limit + 1, after=after)
-        return paginator.page([list_entry(entry) for entry in entries], "documents", space_id)
+        """A space's documents, without their content; unless `order` says otherwise, the oldest first."""
+        wanted, sorting = DocumentFilter(status, q), sorted_documents(order)
+        scope = ("documents", space_id, order, status, q)
+        after = paginator.after(*scope, order=sorting.order)
+        entries = await service.list_documents(
+            db_session, space_id, wanted, order=sorting, limit=paginator.limit + 1, after=after
+        )
+        return paginator.page([list_entry(entry) for entry in entries], *scope, order=sorting.order)
 
     @post(
         "/documents",
@@ -88,6 +100,7 @@ class SpaceDocumentController(Controller):
         guards=[signed_in, sees_space],
         request_max_body_size=BODY_BYTES,
     )
+    @idempotent
     async def create_document(
         self,
         request: Request[Any, Any, State],
@@ -126,7 +139,7 @@ class DocumentController(Controller):
         self, document_id: FromPath[UUID], db_session: NamedDependency[AsyncSession]
     ) -> DocumentRead:
         """One document, with its content."""
-        return read_entry(await service.get_document(db_session, document_id))
+        return await _read(db_session, document_id)
 
     @patch(
         "/",
@@ -135,15 +148,30 @@ class DocumentController(Controller):
         request_max_body_size=BODY_BYTES,
     )
     async def update_document(
-        self, document_id: FromPath[UUID], data: JSONBody[DocumentChange], db_session: NamedDependency[AsyncSession]
+        self,
+        document_id: FromPath[UUID],
+        data: JSONBody[DocumentChange],
+        db_session: NamedDependency[AsyncSession],
+        preconditions: NamedDependency[Preconditions],
     ) -> DocumentRead:
         """Change what is sent, leave the rest. The old version is searched until the new one is indexed."""
+        await preconditions.hold(db_session, Document.id == document_id, lambda: _read(db_session, document_id))
         return read_entry(await service.change_document(db_session, document_id, data.changes()))
 
     @delete("/", operation_id="DeleteDocument", guards=[signed_in])
-    async def delete_document(self, document_id: FromPath[UUID], db_session: NamedDependency[AsyncSession]) -> None:
+    async def delete_document(
+        self,
+        document_id: FromPath[UUID],
+        db_session: NamedDependency[AsyncSession],
+        preconditions: NamedDependency[Preconditions],
+    ) -> None:
         """Delete a document, and with it what search knows of it."""
+        await preconditions.hold(db_session, Document.id == document_id, lambda: _read(db_session, document_id))
         await service.delete_document(db_session, document_id)
+
+
+async def _read(session: AsyncSession, document_id: UUID) -> DocumentRead:
+    return read_entry(await service.get_document(session, document_id))
 
 
 async def _read_body(request: Request[Any, Any, State]) -> Extracted:

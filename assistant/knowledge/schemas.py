@@ -1,7 +1,7 @@
 """What goes over the wire about documents and search."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
@@ -9,6 +9,9 @@ from msgspec import UNSET, Meta, UnsetType
 from assistant.http import Incoming, Outgoing, Title
 from assistant.knowledge.search import Passage
 from assistant.knowledge.service import Entry
+
+IndexingStatus = Literal["queued", "processing", "ready", "failed", "quarantined"]
+DocumentOrder = Literal["created", "-created", "updated", "-updated", "title", "-title"]
 
 FormatName = Annotated[str, Meta(min_length=1, max_length=100, description="markdown, text or html, or its media type")]
 
@@ -35,6 +38,8 @@ class IndexingRead(Outgoing):
 
 
 class DocumentItem(Outgoing):
+    unversioned: ClassVar[tuple[str, ...]] = ("indexing",)
+
     id: UUID
     space_id: UUID
     title: str

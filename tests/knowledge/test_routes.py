@@ -215,3 +215,22 @@ async def test_the_contract_says_that_a_document_may_be_a_file(ada: Caller) -> N
     schema = (await ada.get("/schema/openapi.json")).json()
     body = schema["paths"]["/api/spaces/{space_id}/documents"]["post"]["requestBody"]["content"]
     assert body.keys() == {"application/json", "multipart/form-data"}
+
+
+async def test_documents_are_filtered_and_sorted(ada: Caller, space: str) -> None:
+    path = f"/api/spaces/{space}/documents"
+    for title in ("Boats", "Knots", "Boats and knots"):
+        await settled(ada, (await ada.make(path, {"title": title, "content": title}))["id"])
+
+    async def titles(query: str) -> list[str]:
+        return [item["title"] for item in (await ada.get(f"{path}?{query}")).json()["items"]]
+
+    assert await titles("") == ["Boats", "Knots", "Boats and knots"]
+    assert await titles("order=-created") == ["Boats and knots", "Knots", "Boats"]
+    assert await titles("order=title") == ["Boats", "Boats and knots", "Knots"]
+    assert await titles("q=KNOTS&status=ready") == ["Knots", "Boats and knots"]
+    assert await titles("status=failed") == []
+    first = (await ada.get(f"{path}?order=-title&limit=1")).json()
+    assert await titles(f"order=-title&cursor={first['next_cursor']}") == ["Boats and knots", "Boats"]
+    answer = await ada.get(f"{path}?status=lost")
+    assert (answer.status_code, errors_of(answer)) == (422, ["status"])
