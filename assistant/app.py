@@ -40,10 +40,10 @@ from assistant.settings import Settings, load_settings
 from assistant.spaces.routes import AllTasksController, ModuleController, SpaceController, TaskController
 from assistant.state import Services, open_services
 from assistant.telemetry import Metrics, ObserveRequests, configure_logging
+from assistant.upkeep.gauges import UpkeepGauges
 from assistant.usage.routes import get_usage
 
 GRACE_SECONDS: Final = 10.0
-from assistant.upkeep.gauges import UpkeepGauges
 """At the end: for answers whose listeners the server has sent away by then. With its own 15 s it makes less than 30."""
 
 
@@ -53,17 +53,17 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
     With `demo`, a browser on this machine is let in without a password.
     """
     metrics = Metrics()
+    upkeep_gauges = UpkeepGauges(metrics.registry)
+    billing = BillingGate(settings.billing_secret.get_secret_value() if settings.billing_secret else None)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-    upkeep_gauges = UpkeepGauges(metrics.registry)
-    billing = BillingGate(settings.billing_secret.get_secret_value() if settings.billing_secret else None)
         async with open_services(settings) as services:
             app.state.services = services
+            upkeep_gauges.show(services.upkeep)
             await services.runs.start()
             services.worker.start()
             watch = asyncio.create_task(services.gate.run(), context=contextvars.Context())
-            upkeep_gauges.show(services.upkeep)
             try:
                 yield
             finally:
@@ -99,6 +99,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
         route_handlers=[
             HealthController,
             AuthController,
+            take_in_billing_event,
             agent_socket,
             api,
             *page_routes(local_accounts=settings.jwks_url is None, demo=demo),
@@ -108,7 +109,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             "chat": Provide(provide_chat, sync_to_thread=False),
             "gate": Provide(provide_gate, sync_to_thread=False),
             "accounts": Provide(provide_accounts, sync_to_thread=False),
-            take_in_billing_event,
+            "billing": Provide(lambda: billing, sync_to_thread=False),
             "database": Provide(provide_database, sync_to_thread=False),
             "issuer": Provide(provide_issuer, sync_to_thread=False),
             "metrics": Provide(lambda: metrics, sync_to_thread=False),
@@ -118,7 +119,6 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
         lifespan=[lifespan],
         middleware=[ObserveRequests(metrics)],
         before_send=[secure_headers],
-            "billing": Provide(lambda: billing, sync_to_thread=False),
         exception_handlers={Exception: render_problem},
         cors_config=_cors(settings),
         request_class=StrictRequest,

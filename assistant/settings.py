@@ -9,8 +9,8 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from assistant.errors import ConfigurationError
-
 from assistant.signatures import signing_key
+
 
 def _own_name(name: str) -> AliasChoices:
     """Some variables keep the name that their own world gave them."""
@@ -71,8 +71,6 @@ class Settings(BaseSettings):
 
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Exact browser origins, comma-separated. `*` is refused."""
-    prompts_dir: Path | None = None
-    """Unset: the prompts that come with the package."""
     keep_messages_months: int | None = Field(default=None, ge=1, le=1200)
     """Full months besides the current one, after which `goalspace maintain` retires messages. Unset: kept for ever."""
     keep_usage_months: int | None = Field(default=None, ge=1, le=1200)
@@ -81,18 +79,6 @@ class Settings(BaseSettings):
     """`whsec_` and base64: signs what a payment provider sends to `/webhooks/billing`. Unset: there is no such path."""
     prompts_dir: Path | None = None
     """Unset: the prompts that come with the package."""
-    keep_messages_months: int | None = Field(default=None, ge=1, le=1200)
-    """Full months besides the current one, after which `goalspace maintain` retires messages. Unset: kept for ever."""
-    keep_usage_months: int | None = Field(default=None, ge=1, le=1200)
-    """The same for the log of what was used."""
-    billing_secret: SecretStr | None = None
-    """`whsec_` and base64: signs what a payment provider sends to `/webhooks/billing`. Unset: there is no such path."""
-    public_url: str | None = None
-    """Where people reach the service from outside: what links in messages begin with."""
-    smtp_url: SecretStr | None = None
-    """`smtps://user:password@host:465`, `smtp://…` (STARTTLS) or `smtp+plain://…` (no TLS). Unset: no mail is sent."""
-    mail_from: str | None = None
-    """Who messages come from, such as `GoalSpace <mentor@example.org>`."""
     log_level: str = "info"
 
     @field_validator("allowed_origins", mode="before")
@@ -135,6 +121,13 @@ class Settings(BaseSettings):
             raise ValueError("must have at least 32 characters")
         return value
 
+    @field_validator("billing_secret")
+    @classmethod
+    def _check_billing_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            signing_key(value.get_secret_value())
+        return value
+
     @field_validator("log_level")
     @classmethod
     def _check_level(cls, value: str) -> str:
@@ -165,12 +158,5 @@ def load_settings(**overrides: object) -> Settings:
             raise ConfigurationError(f"{message}.") from exc
         name = str(first["loc"][0])
         own = {"database_url", "anthropic_api_key", "anthropic_base_url"}
-    @field_validator("billing_secret")
-    @classmethod
-    def _check_billing_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            signing_key(value.get_secret_value())
-        return value
-
         shown = name.upper() if name.lower() in own else f"GOALSPACE_{name.upper()}"
         raise ConfigurationError(f"{shown}: {message}") from exc

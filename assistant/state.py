@@ -46,8 +46,8 @@ class Services:
     runs: RunManager
     chat: ChatService
     gate: SocketGate
-    worker: Worker
     upkeep: Upkeep
+    worker: Worker
 
 
 @asynccontextmanager
@@ -66,9 +66,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         mentor = Mentor(database, await _open_model(settings, stack), retriever, _prompts(settings), settings.model)
         runs = RunManager(database, mentor, server.listen_url, turn_seconds=SECONDS)
         admission = UserAdmission(database, takes_in_strangers=has_stand_in and settings.jwks_url is not None)
+        upkeep = Upkeep(server, database, upkeep_policy(settings))
         yield Services(
             settings=settings,
-        upkeep = Upkeep(server, database, upkeep_policy(settings))
             server=server,
             database=database,
             authenticator=Authenticator(verifier, admission),
@@ -86,12 +86,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
 
 
-def _prompts(settings: Settings) -> PromptLibrary:
-    return PromptLibrary(settings.prompts_dir or resource_dir("prompts"))
-
 def upkeep_policy(settings: Settings, *, drop_detached: bool = False) -> Policy:
     return Policy(settings.keep_messages_months, settings.keep_usage_months, drop_detached)
 
+
+def _prompts(settings: Settings) -> PromptLibrary:
+    return PromptLibrary(settings.prompts_dir or resource_dir("prompts"))
 
 
 async def _open_model(settings: Settings, stack: AsyncExitStack) -> Model:
