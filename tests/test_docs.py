@@ -19,7 +19,7 @@ from tests.fixtures.database import make_settings
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
-INTERNAL_CODES = {"configuration", "schema"}
+INTERNAL_CODES = {"backup", "configuration", "import", "schema"}
 """Of the command line, which shows a sentence and an exit code."""
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}

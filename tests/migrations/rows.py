@@ -5,11 +5,12 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg import sql
 
-USER: Final = "11111111-1111-4111-8111-111111111111"
+USER: Final = sql.SQL("(select id from public.users order by email limit 1)")
 
 ROWS: Final[dict[str, LiteralString]] = {
     "auth.users": """
-        insert into auth.users (id, email) values ({user}, 'ada@example.org'), (gen_random_uuid(), 'bob@example.org')""",
+        insert into auth.users (id, email) values
+        (gen_random_uuid(), 'ada@example.org'), (gen_random_uuid(), 'bob@example.org')""",
     "public.users": "insert into public.users (id, email) select id, email from auth.users",
     "public.subscriptions": """
         insert into public.subscriptions (user_id, tier, status, starts_at) values ({user}, 'pro', 'active', now())""",
@@ -94,7 +95,7 @@ def fill(connection: psycopg.Connection[Any]) -> None:
     connection.execute("set search_path = public, jobs")  # as the queue's own triggers need it
     for table, statement in ROWS.items():
         if connection.execute("select to_regclass(%s)", (table,)).fetchone() != (None,) and is_empty(connection, table):
-            connection.execute(sql.SQL(statement).format(user=sql.Literal(USER)))
+            connection.execute(sql.SQL(statement).format(user=USER))
     connection.execute("set search_path to default")
 
 
