@@ -147,7 +147,7 @@ def _fill(connection: psycopg.Connection[Any], dump: _Dump, manifest: Manifest, 
     for name, schema in manifest.extensions.items():
         _ensure_extension(connection, name, schema)
     if (place := manifest.extensions.get("vector")) is not None:
-        # Once a type of the library was used its settings are known, and who is no superuser may name them in functions.
+        # Once a type of the library was used its settings are known, and everybody may have them in functions.
         connection.execute(sql.SQL("select '[1]'::{}.vector").format(sql.Identifier(place)))
     _forget_default_privileges(connection)
     tell("Making tables")
