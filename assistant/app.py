@@ -37,6 +37,9 @@ from assistant.page.demo import DemoSession
 from assistant.page.routes import page_routes
 from assistant.pagination import provide_paginator
 from assistant.settings import Settings, load_settings
+from assistant.sharing.comment_routes import CommentController, comments_on
+from assistant.sharing.inviting import Invitations
+from assistant.sharing.routes import CollaboratorController, InvitationController
 from assistant.spaces.routes import AllTasksController, ModuleController, SpaceController, TaskController
 from assistant.state import Services, open_services
 from assistant.telemetry import Metrics, ObserveRequests, configure_logging
@@ -80,6 +83,12 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             ModuleController,
             AllTasksController,
             TaskController,
+            CollaboratorController,
+            InvitationController,
+            comments_on("module"),
+            comments_on("document"),
+            comments_on("task"),
+            CommentController,
             SpaceDocumentController,
             DocumentController,
             ConversationController,
@@ -111,6 +120,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             "accounts": Provide(provide_accounts, sync_to_thread=False),
             "billing": Provide(lambda: billing, sync_to_thread=False),
             "database": Provide(provide_database, sync_to_thread=False),
+            "invitations": Provide(provide_invitations, sync_to_thread=False),
             "issuer": Provide(provide_issuer, sync_to_thread=False),
             "metrics": Provide(lambda: metrics, sync_to_thread=False),
             "readiness": Provide(provide_readiness, sync_to_thread=False),
@@ -198,6 +208,10 @@ def provide_chat(state: State) -> ChatService:
 
 def provide_gate(state: State) -> SocketGate:
     return _services(state).gate
+
+
+def provide_invitations(state: State) -> Invitations:
+    return _services(state).invitations
 
 
 def provide_issuer(state: State) -> TokenIssuer | None:

@@ -1,6 +1,7 @@
 """Every environment variable, typed, in one class."""
 
 from collections.abc import Collection
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ def _own_name(name: str) -> AliasChoices:
     return AliasChoices(name, name.lower())
 
 
+SMTP_SCHEMES = ("smtps", "smtp", "smtp+plain")
 DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 
 
@@ -77,6 +79,12 @@ class Settings(BaseSettings):
     """The same for the log of what was used."""
     billing_secret: SecretStr | None = None
     """`whsec_` and base64: signs what a payment provider sends to `/webhooks/billing`. Unset: there is no such path."""
+    public_url: str | None = None
+    """Where people reach the service from outside: what links in messages begin with."""
+    smtp_url: SecretStr | None = None
+    """`smtps://user:password@host:465`, `smtp://…` (STARTTLS) or `smtp+plain://…` (no TLS). Unset: no mail is sent."""
+    mail_from: str | None = None
+    """Who messages come from, such as `GoalSpace <mentor@example.org>`."""
     prompts_dir: Path | None = None
     """Unset: the prompts that come with the package."""
     log_level: str = "info"
@@ -114,6 +122,34 @@ class Settings(BaseSettings):
             raise ValueError("is no address such as http://127.0.0.1:8080")
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if not (_is_address(value, ("http", "https")) and parts.hostname) or parts.query or parts.fragment:
+            raise ValueError("is no address such as https://learn.example.org")
+        return value.rstrip("/")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _check_smtp_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            text = value.get_secret_value().rstrip("/")
+            if not (_is_address(text, SMTP_SCHEMES) and urlsplit(text).hostname) or urlsplit(text).path:
+                raise ValueError("is no address such as smtps://user:password@mail.example.org:465")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _check_mail_from(cls, value: str | None) -> str | None:
+        if value is not None:
+            name, address = parseaddr(value)
+            if not (address.isascii() and name.isprintable() and 0 < address.find("@") < len(address) - 1):
+                raise ValueError("is no address such as GoalSpace <mentor@example.org>")
+        return value
+
     @field_validator("jwt_secret")
     @classmethod
     def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
@@ -139,6 +175,12 @@ class Settings(BaseSettings):
     def _check_logins(self) -> Self:
         if (self.login_url is None) != (self.jobs_url is None):
             raise ValueError("GOALSPACE_LOGIN_URL and GOALSPACE_JOBS_URL are set together or not at all")
+        return self
+
+    @model_validator(mode="after")
+    def _check_mail(self) -> Self:
+        if self.smtp_url is not None and (self.mail_from is None or self.public_url is None):
+            raise ValueError("GOALSPACE_SMTP_URL needs GOALSPACE_MAIL_FROM and GOALSPACE_PUBLIC_URL")
         return self
 
     @property

@@ -24,6 +24,8 @@ from assistant.mentor.policies import SECONDS
 from assistant.pagination import Cursors
 from assistant.resources import resource_dir
 from assistant.settings import Settings
+from assistant.sharing.inviting import Invitations
+from assistant.sharing.links import InvitationLinks
 from assistant.upkeep.service import Upkeep
 from assistant.upkeep.steps import Policy
 from assistant.worker import Worker
@@ -40,6 +42,7 @@ class Services:
     issuer: TokenIssuer | None
     accounts: AccountService
     cursors: Cursors
+    invitations: Invitations
     readiness: Readiness
     embedder: Embedder
     retriever: Retriever
@@ -65,6 +68,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         retriever = Retriever(database, embedder)
         mentor = Mentor(database, await _open_model(settings, stack), retriever, _prompts(settings), settings.model)
         runs = RunManager(database, mentor, server.listen_url, turn_seconds=SECONDS)
+        links = InvitationLinks(installation_secret(settings), settings.public_url)
         admission = UserAdmission(database, takes_in_strangers=has_stand_in and settings.jwks_url is not None)
         upkeep = Upkeep(server, database, upkeep_policy(settings))
         yield Services(
@@ -75,6 +79,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             issuer=build_issuer(settings),
             accounts=AccountService(database, Passwords()),
             cursors=Cursors(installation_secret(settings)),
+            invitations=Invitations(links, sends_mail=settings.smtp_url is not None),
             readiness=readiness,
             embedder=embedder,
             retriever=retriever,

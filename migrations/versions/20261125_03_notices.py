@@ -177,6 +177,39 @@ grant execute on function assistant.take_invitation(uuid), assistant.take_invita
     assistant.decline_invitation(uuid), assistant.my_invitations() to authenticated;
 """
 
+# What is under way for somebody ends with their access (the process that runs it asks for this every other second), and
+# what an admin offered ends with their right to offer it.
+LEAVING = """
+create function private.end_turns() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    if tg_table_name = 'spaces' then
+        update assistant.runs r set cancel_requested_at = coalesce(r.cancel_requested_at, now())
+        where r.space_id = new.id and r.user_id <> new.user_id and r.status = 'running';
+    else
+        update assistant.runs r set cancel_requested_at = coalesce(r.cancel_requested_at, now())
+        where r.space_id = old.space_id and r.user_id = old.user_id and r.status = 'running';
+    end if;
+    return null;
+end $$;
+create function private.withdraw_offers() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    delete from assistant.invitations i where i.space_id = old.space_id and i.invited_by = old.user_id;
+    return null;
+end $$;
+alter function private.end_turns() owner to goalspace_definer;
+alter function private.withdraw_offers() owner to goalspace_definer;
+create trigger end_turns after delete on public.space_collaborators
+    for each row when (old.accepted_at is not null) execute function private.end_turns();
+create trigger end_turns after update of visibility on public.spaces
+    for each row when (new.visibility = 'private' and old.visibility <> 'private') execute function private.end_turns();
+create trigger withdraw_offers after delete on public.space_collaborators
+    for each row when (old.role = 'admin') execute function private.withdraw_offers();
+create trigger withdraw_offers_of_former_admin after update of role on public.space_collaborators
+    for each row when (old.role = 'admin' and new.role <> 'admin') execute function private.withdraw_offers();
+"""
+
 OUTBOX = """
 create table assistant.outbox (
     id uuid primary key default gen_random_uuid(),
@@ -296,6 +329,11 @@ drop function private.place_reply();
 alter table public.comments drop column depth;
 
 drop trigger announce_invitation on public.space_collaborators;
+drop trigger end_turns on public.space_collaborators;
+drop trigger end_turns on public.spaces;
+drop trigger withdraw_offers on public.space_collaborators;
+drop trigger withdraw_offers_of_former_admin on public.space_collaborators;
+drop function private.end_turns(), private.withdraw_offers();
 drop table assistant.outbox;
 
 create or replace function public.accept_invitation(space uuid) returns boolean
@@ -317,7 +355,7 @@ drop function private.announce_invitation(), private.find_invited(), private.loc
 
 def upgrade() -> None:
     run = op.get_bind().exec_driver_sql
-    for part in (INVITATIONS, ACCEPTING, OUTBOX, REPLIES, BLOG):
+    for part in (INVITATIONS, ACCEPTING, LEAVING, OUTBOX, REPLIES, BLOG):
         run(part)
 
 
