@@ -44,6 +44,8 @@ class Run:
     usage: list[dict[str, Any]] | None
     created_at: datetime
     finished_at: datetime | None
+    is_folded: bool = False
+    """Its events are gone; see `assistant.chat.folding`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ async def begin_turn(
 _FIND_RUN: Final = """
 select r.id, r.client_run_id, r.thread_id, r.space_id, r.status,
        coalesce(r.last_seq, (select max(e.seq) from assistant.run_events e where e.run_id = r.id), 0),
-       r.error, r.usage, r.created_at, r.finished_at
+       r.error, r.usage, r.created_at, r.finished_at, r.folded_at is not null
 from assistant.runs r where r.user_id = (select auth.uid()) and r.client_run_id = %s
 """
 

@@ -91,10 +91,13 @@ class RunController(Controller):
         chat: NamedDependency[ChatService],
         after: Annotated[int | None, QueryParameter(ge=0, le=2**31 - 1)] = None,
     ) -> Stream:
-        """Events with a number above `after` (or `Last-Event-ID`), first the stored ones, then live, to the last."""
+        """Events with a number above `after` (or `Last-Event-ID`), first the stored ones, then live, to the last.
+
+        A week after its end a run is a snapshot: the text in one go, no tool calls, numbered from 1.
+        """
         run = await chat.find_run(principal, run_id)
         position = _last_event_id(request) if after is None else after
-        return _stream(chat, principal, FollowedRun(run.id, run.client_run_id), position)
+        return _stream(chat, principal, FollowedRun(run.id, run.client_run_id), chat.resume(run, position))
 
     @post("/cancel", operation_id="CancelRun", status_code=200)
     async def cancel_run(

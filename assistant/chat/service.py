@@ -1,12 +1,12 @@
 """The rules of a conversation, whatever the door: begin a turn, follow it, stop it, read what was said."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from assistant.chat import repository
+from assistant.chat import folding, repository
 from assistant.chat.answering import LiveRun
 from assistant.chat.events import encode_event, run_started
 from assistant.chat.repository import BegunTurn, Run, StoredMessage
@@ -93,12 +93,13 @@ class ChatService:
         run = await repository.find_run(self._database, principal, client_run_id)
         if run is None:
             raise NotFoundError("There is no such run.")
-        return run
+        return replace(run, last_seq=len(await self._snapshot(principal, run.id))) if run.is_folded else run
 
     async def follow(self, principal: Principal, run_id: UUID, after: int) -> AsyncIterator[Sequence[bytes]]:
         """Events of the caller's run with a number above `after`, first the stored ones, then live, to the last.
 
-        The caller's right to the run has been checked; where events come from the database it is checked again.
+        The caller's right to the run has been checked; where events come from the database it is checked again. Of a
+        folded run they are those of a snapshot, numbered anew: see `resume`.
         """
         position = after
         if (local := self._runs.log_of(run_id, principal.user_id)) is not None:
@@ -109,6 +110,12 @@ class ChatService:
                 return
         async for batch in self._follow_stored(principal, run_id, position):
             yield batch
+
+    @staticmethod
+    def resume(run: Run, after: int) -> int:
+        """After which number to follow a run. Who does not have all of a folded one gets all of it: what they counted
+        may have been the events that it had before."""
+        return 0 if run.is_folded and after != run.last_seq else after
 
     async def cancel(self, principal: Principal, client_run_id: str) -> Run:
         """Ask the run to stop, wherever it runs; returns how it stands. One that has ended stays as it is."""
@@ -151,6 +158,8 @@ class ChatService:
         position, ended, waits = after, False, 0
         while not ended:
             batch, ended = await repository.events_after(self._database, principal, run_id, position)
+            if ended and position == after:  # nothing at all: is there nothing more, or nothing left?
+                batch = (await self._snapshot(principal, run_id))[after:]
             if batch:
                 position += len(batch)
                 yield batch
@@ -159,6 +168,10 @@ class ChatService:
                     await self._announce(run_id)
                 waits += 1
                 await self._runs.fanout.wait(run_id, REPAIR_SECONDS)
+
+    async def _snapshot(self, principal: Principal, run_id: UUID) -> list[bytes]:
+        folded = await folding.find_folded(self._database, principal, run_id)
+        return [] if folded is None else folding.snapshot(folded)
 
     async def _announce(self, run_id: UUID) -> None:
         keep = timedelta(seconds=ANNOUNCE_SECONDS)

@@ -191,7 +191,7 @@ class _Session:
                 await self._chat.cancel(self._principal, run_id)
             case Subscribe(run_id, after):
                 run = await self._chat.find_run(self._principal, run_id)
-                self._follow(run.id, max(0, after))
+                self._follow(run.id, self._chat.resume(run, max(0, after)))
             case NewToken(token):
                 await self._renew(token)
 
