@@ -15,6 +15,7 @@ from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.accounts.billing import BillingGate, take_in_billing_event
+from assistant.accounts.keys_routes import KeyController
 from assistant.accounts.routes import AuthController, MeController
 from assistant.accounts.service import AccountService
 from assistant.body import StrictRequest
@@ -40,7 +41,6 @@ from assistant.settings import Settings, load_settings
 from assistant.sharing.comment_routes import CommentController, comments_on
 from assistant.sharing.inviting import Invitations
 from assistant.sharing.routes import CollaboratorController, InvitationController
-from assistant.spaces.order import ModuleOrderController
 from assistant.spaces.routes import AllTasksController, ModuleController, SpaceController, TaskController
 from assistant.state import Services, open_services
 from assistant.telemetry import Metrics, ObserveRequests, configure_logging
@@ -78,11 +78,11 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
         "/",
         route_handlers=[
             MeController,
+            KeyController,
             get_usage,
             GoalController,
             SpaceController,
             ModuleController,
-            ModuleOrderController,
             AllTasksController,
             TaskController,
             CollaboratorController,

@@ -12,19 +12,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 import jwt
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
+from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from assistant.db.identity import ANONYMOUS, Principal, learner
 from assistant.db.roles import write_secret
-from assistant.errors import BadRequestError, ConfigurationError, UnauthorizedError
+from assistant.errors import BadRequestError, ConfigurationError, ForbiddenError, UnauthorizedError
 from assistant.jwks import KeySet
 from assistant.settings import Settings
 
@@ -40,17 +41,31 @@ _REFUSAL = "The token is missing, malformed, expired or not meant for this servi
 _MALFORMED: Final = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 """All that PyJWT, base64, UTF-8, JSON, ids and dates say about a text that is no token of ours."""
 
+KEY_PREFIX: Final = "gsk_"
+"""What a program's key begins with: so it is told from a token, and found where somebody left it lying about."""
+
+KeyScope = Literal["read", "write", "chat"]
+
 _QUERY_NAMES: Final = frozenset({"access_token", "api_key", "apikey", "authorization", "bearer", "jwt", "token"})
 _HEADER_NAMES: Final = frozenset({"alg", "typ", "kid"})
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedToken:
-    """What a good token says. `email` is the issuer's word, lower case; None where it says none."""
+    """What a good token or key says. `email` is the issuer's word, lower case; None where it says none."""
 
     user_id: UUID
-    expires_at: datetime
+    expires_at: datetime | None
     email: str | None
+    key_id: UUID | None = None
+    """None: a person's own token, and no program's key."""
+    scopes: frozenset[KeyScope] | None = None
+    """What a key is for; None: everything."""
+
+    def require(self, scope: KeyScope) -> None:
+        """Raises ForbiddenError."""
+        if self.scopes is not None and scope not in self.scopes:
+            raise ForbiddenError(f"This key is not for that: it lacks the scope {scope}.", code="scope_missing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,23 +271,25 @@ class Admission(Protocol):
         """Whether the person of a good token still exists; one seen for the first time is taken in."""
 
 
-class Authenticator:
-    """From the text of a token to a principal."""
+class KeyRing(Protocol):
+    async def find(self, key: str) -> VerifiedToken | None:
+        """What the key says, if it is one of ours, and still good."""
 
-    def __init__(self, verifier: TokenVerifier, admission: Admission) -> None:
+
+class Authenticator:
+    """From the text of a token, or of a key, to who its bearer is."""
+
+    def __init__(self, verifier: TokenVerifier, admission: Admission, keys: KeyRing) -> None:
         self._verifier = verifier
         self._admission = admission
+        self._keys = keys
 
     async def verify(self, token: str) -> VerifiedToken:
-        """A token of a person who exists. Raises UnauthorizedError, always the same one."""
-        verified = await self._verifier.verify(token)
-        if not await self._admission.admit(verified):
+        """A token or key of a person who exists. Raises UnauthorizedError, always the same one."""
+        verified = await (self._keys.find(token) if token.startswith(KEY_PREFIX) else self._verifier.verify(token))
+        if verified is None or not await self._admission.admit(verified):
             raise UnauthorizedError(_REFUSAL)
         return verified
-
-    async def authenticate(self, token: str) -> Principal:
-        """As whom the bearer of `token` acts."""
-        return learner((await self.verify(token)).user_id)
 
 
 def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
@@ -287,7 +304,11 @@ def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 
 
 class Authentication(ASGIMiddleware):
-    """Sets `scope["user"]` to the caller's principal: anonymous without a token, 401 with a bad one."""
+    """Sets `scope["user"]` to the caller's principal: anonymous without a token, 401 with a bad one.
+
+    `scope["auth"]` is what the token says, or None. A key must have the scope that the handler's `opt` names, by
+    default `read` for GET and `write` for the rest.
+    """
 
     scopes = (ScopeType.HTTP,)
 
@@ -295,7 +316,12 @@ class Authentication(ASGIMiddleware):
         refuse_token_in_query(scope["query_string"])
         token = bearer_token(scope["headers"])
         authenticator: Authenticator = scope["litestar_app"].state.services.authenticator
-        scope["user"] = ANONYMOUS if token is None else await authenticator.authenticate(token)
+        verified = None if token is None else await authenticator.verify(token)
+        if verified is not None:
+            usual = "read" if scope.get("method") in ("GET", "HEAD") else "write"
+            verified.require(scope["route_handler"].opt.get("scope", usual))
+        scope["user"] = ANONYMOUS if verified is None else learner(verified.user_id)
+        scope["auth"] = verified
         await next_app(scope, receive, send)
 
 
@@ -303,6 +329,15 @@ def refuse_token_in_query(query: bytes) -> None:
     """Addresses end up in logs, histories and referrers. Raises BadRequestError."""
     if any(name.lower() in _QUERY_NAMES for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)):
         raise BadRequestError("A token does not belong in an address: send it as 'Authorization: Bearer …'.")
+
+
+async def in_person(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard for what no program's key may do. Raises UnauthorizedError, ForbiddenError."""
+    verified: VerifiedToken | None = connection.auth
+    if verified is None:
+        raise UnauthorizedError("Sign in first.")
+    if verified.key_id is not None:
+        raise ForbiddenError("Keys are made and taken away by people only: use a token.", code="key_not_allowed")
 
 
 def provide_principal(request: ASGIConnection[Any, Any, Any, Any]) -> Principal:

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from assistant.accounts.admission import UserAdmission
+from assistant.accounts.keys import ApiKeys
 from assistant.accounts.passwords import Passwords
 from assistant.accounts.repository import has_auth_stand_in
 from assistant.accounts.service import AccountService
@@ -69,13 +70,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         mentor = Mentor(database, await _open_model(settings, stack), retriever, _prompts(settings), settings.model)
         runs = RunManager(database, mentor, server.listen_url, turn_seconds=SECONDS)
         links = InvitationLinks(installation_secret(settings), settings.public_url)
+        keys = ApiKeys(database)
         admission = UserAdmission(database, takes_in_strangers=has_stand_in and settings.jwks_url is not None)
         upkeep = Upkeep(server, database, upkeep_policy(settings))
         yield Services(
             settings=settings,
             server=server,
             database=database,
-            authenticator=Authenticator(verifier, admission),
+            authenticator=Authenticator(verifier, admission, keys),
             issuer=build_issuer(settings),
             accounts=AccountService(database, Passwords()),
             cursors=Cursors(installation_secret(settings)),
@@ -85,7 +87,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             retriever=retriever,
             runs=runs,
             chat=ChatService(database, runs),
-            gate=SocketGate(database, settings.allowed_origins),
+            gate=SocketGate(database, keys, settings.allowed_origins),
             upkeep=upkeep,
             worker=Worker(server, database, embedder, renews=True, upkeep=upkeep),
         )

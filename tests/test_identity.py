@@ -282,6 +282,11 @@ class Doors:
         return token.user_id in self.people
 
 
+class NoKeys:
+    async def find(self, key: str) -> VerifiedToken | None:
+        return None
+
+
 @pytest.fixture
 def doors() -> Doors:
     return Doors(PERSON)
@@ -303,7 +308,7 @@ def app(verifier: TokenVerifier, doors: Doors) -> Litestar:
     )
 
     class Services:
-        authenticator = Authenticator(verifier, doors)
+        authenticator = Authenticator(verifier, doors, NoKeys())
 
     app.state.services = Services()
     return app

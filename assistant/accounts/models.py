@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ForeignKey, Index, Table, Text, Uuid, func, text
+from sqlalchemy import ARRAY, Column, ForeignKey, Index, Table, Text, Uuid, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from assistant.db.base import Base, Identified, Timestamped
@@ -88,3 +88,20 @@ class LocalAccount(Timestamped, Base):
     password_hash: Mapped[str]
 
     __table_args__ = ({"schema": "assistant"},)
+
+
+class ApiKey(Identified, Base):
+    """A key with which a program acts as its user. `key_hash` is for the service alone."""
+
+    __tablename__ = "api_keys"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    prefix: Mapped[str] = mapped_column(unique=True)
+    key_hash: Mapped[bytes]
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (Index("idx_api_keys_user_created_at", "user_id", "created_at", "id"), {"schema": "assistant"})

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
-from assistant.http import Incoming, Outgoing
+from assistant.http import Incoming, Moment, Outgoing
+from assistant.identity import KeyScope
 
 EMAIL_PATTERN = r"^[^\s@\x00-\x1f\x7f]{1,64}@[^\s@.\x00-\x1f\x7f]+(\.[^\s@.\x00-\x1f\x7f]+)*$"
 """One @ with something on both sides: only a message to the address shows more."""
@@ -78,3 +79,33 @@ class SubscriptionRead(Outgoing):
     status: Literal["active", "canceled", "past_due"]
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+
+
+class KeyCreate(Incoming):
+    """Without `scopes` the key is for everything: `read`, `write` and `chat`."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
+    scopes: Annotated[list[KeyScope], Meta(min_length=1, max_length=3)] | None = None
+    expires_at: Moment | None = None
+
+
+class KeyRead(Outgoing):
+    """`prefix` is how the key begins. `last_used_at` is true to a minute."""
+
+    unversioned: ClassVar[tuple[str, ...]] = ("last_used_at",)
+
+    id: UUID
+    name: str
+    prefix: str
+    scopes: list[KeyScope]
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    created_at: datetime
+
+
+class KeyMade(KeyRead):
+    """`key` is null where the answer is repeated for the same `Idempotency-Key`."""
+
+    shown_once: ClassVar[tuple[str, ...]] = ("key",)
+
+    key: str | None

@@ -37,7 +37,7 @@ class ConversationController(Controller):
         operation_id="RunAgent",
         status_code=200,
         request_max_body_size=MAX_INPUT_BYTES,
-        opt={"max_items": 10_000},
+        opt={"max_items": 10_000, "scope": "chat"},
         media_type="text/event-stream",
     )
     async def run_agent(
@@ -73,6 +73,7 @@ class ConversationController(Controller):
 class RunController(Controller):
     path = "/api/runs/{run_id:str}"
     guards = (signed_in,)
+    opt = {"scope": "chat"}  # noqa: RUF012 - the framework's attribute, read when the application is built
     tags = ("chat",)
 
     @get("/", operation_id="GetRun")

@@ -80,7 +80,7 @@ async def agent_socket(
             gate.check_origin(socket.headers.get("origin"), socket.headers.get("host"))
             token = await _authenticate(socket, authenticator)
             await chat.check_space(learner(token.user_id), space_id)
-            seat = admission.enter_context(gate.admit(token.user_id, space_id))
+            seat = admission.enter_context(gate.admit(token.user_id, space_id, token.key_id))
         except AssistantError as error:
             await _refuse(socket, error)
             return
@@ -97,7 +97,9 @@ async def _authenticate(socket: WebSocket[Any, Any, Any], authenticator: Authent
     token = offered[0].removeprefix(BEARER) if offered else bearer_token(socket.scope["headers"])
     if token is None or len(offered) > 1:
         raise UnauthorizedError("A websocket needs the subprotocol 'bearer.<token>'.")
-    return await authenticator.verify(token)
+    verified = await authenticator.verify(token)
+    verified.require("chat")
+    return verified
 
 
 async def _refuse(socket: WebSocket[Any, Any, Any], error: AssistantError) -> None:
@@ -139,7 +141,7 @@ class _Session:
         try:
             await asyncio.wait((reading, self._closing), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._expiry.cancel()
+            self._stop_expiry()
             tasks = [reading, *self._followed.values()]
             for task in tasks:
                 task.cancel()
@@ -156,9 +158,15 @@ class _Session:
         if not self._closing.done():
             self._closing.set_result(code)
 
-    def _expire_in_time(self) -> asyncio.TimerHandle:
+    def _expire_in_time(self) -> asyncio.TimerHandle | None:
+        if self._token.expires_at is None:
+            return None
         left = self._token.expires_at.timestamp() - time.time()
         return asyncio.get_running_loop().call_later(max(0.0, left), self.close, 4401)
+
+    def _stop_expiry(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
 
     async def _read(self) -> None:
         allowance, since = float(BURST_FRAMES), time.monotonic()
@@ -201,10 +209,10 @@ class _Session:
 
     async def _renew(self, token: str) -> None:
         verified = await self._authenticator.verify(token)
-        if verified.user_id != self._token.user_id:
-            raise UnauthorizedError("The new token is somebody else's.")
+        if (verified.user_id, verified.key_id) != (self._token.user_id, self._token.key_id):
+            raise UnauthorizedError("The new token is another person's, or a program's key.")
         self._token = verified
-        self._expiry.cancel()
+        self._stop_expiry()
         self._expiry = self._expire_in_time()
 
     def _follow(self, run_id: UUID, after: int) -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -33,14 +33,22 @@ class Seat:
 
     user_id: UUID
     space_id: UUID
+    key_id: UUID | None
+    """The key that it was opened with, if it was one."""
     on_revoked: Callable[[], None] = lambda: None
+
+
+class Keys(Protocol):
+    async def lost(self, key_ids: Collection[UUID]) -> set[UUID]:
+        """Those that are no longer good."""
 
 
 class SocketGate:
     """One per process."""
 
-    def __init__(self, database: Database, allowed_origins: Collection[str]) -> None:
+    def __init__(self, database: Database, keys: Keys, allowed_origins: Collection[str]) -> None:
         self._database = database
+        self._keys = keys
         self._allowed_origins = frozenset(allowed_origins)
         self._per_user: Counter[UUID] = Counter()
         self._seats: set[Seat] = set()
@@ -59,8 +67,10 @@ class SocketGate:
             raise ForbiddenError("Pages of this origin may not connect.", code="origin_not_allowed")
 
     @contextmanager
-    def admit(self, user_id: UUID, space_id: UUID) -> Iterator[Seat]:
-        """A seat while the socket is open; its `on_revoked` is called once its user may no longer see the space.
+    def admit(self, user_id: UUID, space_id: UUID, key_id: UUID | None = None) -> Iterator[Seat]:
+        """A seat while the socket is open.
+
+        Its `on_revoked` is called once its user may no longer see the space, or its key is no longer good.
 
         Raises TooManyRequestsError, UnavailableError.
         """
@@ -68,7 +78,7 @@ class SocketGate:
             raise TooManyRequestsError(f"At most {PER_USER} connections are open at a time.", retry_after=10)
         if len(self._seats) >= PER_PROCESS:
             raise UnavailableError("The service has no room for another connection.")
-        seat = Seat(user_id, space_id)
+        seat = Seat(user_id, space_id, key_id)
         self._per_user[user_id] += 1
         self._seats.add(seat)
         try:
@@ -93,6 +103,8 @@ class SocketGate:
     async def _revoke(self) -> None:
         pairs = {(seat.user_id, seat.space_id) for seat in self._seats}
         lost = await repository.lost_access(self._database, pairs)
+        keys = {seat.key_id for seat in self._seats if seat.key_id is not None}
+        lost_keys = await self._keys.lost(keys) if keys else set()
         for seat in self._seats:
-            if (seat.user_id, seat.space_id) in lost:
+            if (seat.user_id, seat.space_id) in lost or seat.key_id in lost_keys:
                 seat.on_revoked()

@@ -37,14 +37,50 @@ grant insert (user_id, request, body_hash, status, answer, etag) on assistant.st
 grant select, delete on assistant.stored_answers to service_role;
 """
 
+KEYS = """
+create table assistant.api_keys (
+    id uuid primary key default uuid_generate_v4(),
+    user_id uuid not null references public.users(id) on delete cascade,
+    name text not null,
+    prefix text not null,
+    key_hash bytea not null,
+    scopes text[] not null,
+    expires_at timestamptz,
+    last_used_at timestamptz,
+    created_at timestamptz not null default now(),
+    constraint api_keys_prefix_key unique (prefix),
+    constraint api_keys_values check (
+        length(name) between 1 and 100 and length(prefix) = 12 and octet_length(key_hash) = 32
+        and cardinality(scopes) between 1 and 3 and scopes <@ array['read', 'write', 'chat'])
+);
+comment on table assistant.api_keys is 'keys with which programs act as their users';
+comment on column assistant.api_keys.prefix is 'how the key begins: its name in lists, and what it is found by';
+comment on column assistant.api_keys.key_hash is 'SHA-256 of the whole key, which is stored nowhere';
+create index idx_api_keys_user_created_at on assistant.api_keys (user_id, created_at, id);
+alter table assistant.api_keys enable row level security;
+alter table assistant.api_keys force row level security;
+create policy api_keys_select on assistant.api_keys for select to authenticated
+    using (user_id = (select auth.uid()));
+create policy api_keys_insert on assistant.api_keys for insert to authenticated
+    with check (user_id = (select auth.uid()));
+create policy api_keys_delete on assistant.api_keys for delete to authenticated
+    using (user_id = (select auth.uid()));
+grant select (id, user_id, name, prefix, scopes, expires_at, last_used_at, created_at)
+    on assistant.api_keys to authenticated;
+grant insert (user_id, name, prefix, key_hash, scopes, expires_at) on assistant.api_keys to authenticated;
+grant delete on assistant.api_keys to authenticated;
+grant select, update (last_used_at), delete on assistant.api_keys to service_role;
+"""
+
 DOWN = """
+drop table assistant.api_keys;
 drop table assistant.stored_answers;
 """
 
 
 def upgrade() -> None:
     run = op.get_bind().exec_driver_sql
-    for part in (ANSWERS,):
+    for part in (ANSWERS, KEYS):
         run(part)
 
 

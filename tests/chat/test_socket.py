@@ -207,6 +207,34 @@ async def test_access_taken_away_closes(
     assert closed.value.rcvd.code == 4403
 
 
+async def test_a_key_opens_a_socket_until_it_is_taken_away(
+    offline_service: LiveService, script: ScriptedMentor, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "WATCH_SECONDS", 0.05)
+    script.script = says("Yes.")
+    async with offline_service.client(offline_service.token(person.id)) as client:
+
+        async def make(*scopes: str) -> Any:
+            return (await client.post("/api/keys", json={"name": "page", "scopes": scopes})).json()
+
+        reader, key = await make("read", "write"), await make("chat")
+        with pytest.raises(InvalidStatus) as refused:
+            async with open_socket(offline_service, person.space_id, reader["key"]):
+                pass
+        assert refused.value.response.status_code == 403
+        async with open_socket(offline_service, person.space_id, key["key"]) as opened:
+            await opened.send(json.dumps(input_of("Is it?")))
+            assert (await receive_run(opened))[-1]["type"] == "RUN_FINISHED"
+            await opened.send(json.dumps({"type": "token", "token": offline_service.token(person.id)}))
+            assert (await receive(opened))["code"] == "unauthorized"
+            await client.delete(f"/api/keys/{key['id']}")
+            with pytest.raises(ConnectionClosed) as closed:
+                async with asyncio.timeout(10):
+                    await opened.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4403
+
+
 async def test_a_person_has_a_limited_number_of_sockets(
     offline_service: LiveService, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

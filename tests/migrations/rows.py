@@ -18,6 +18,9 @@ ROWS: Final[dict[str, LiteralString]] = {
     "public.usage_logs": """
         insert into public.usage_logs (user_id, resource_type, action, tokens_used, created_at) values
         ({user}, 'chat', 'turn', 7, now()), ({user}, 'chat', 'turn', 8, '2001-02-03')""",
+    "assistant.api_keys": """
+        insert into assistant.api_keys (user_id, name, prefix, key_hash, scopes) values
+        ({user}, 'reports', 'gsk_abcdefgh', sha256('x'), array['read'])""",
     "assistant.local_accounts": "insert into assistant.local_accounts (user_id, password_hash) values ({user}, 'x')",
     "public.goals": "insert into public.goals (user_id, title) values ({user}, 'Learn to sail')",
     "public.spaces": """

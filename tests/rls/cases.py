@@ -333,6 +333,10 @@ OWN_ANSWER = (
     "insert into assistant.stored_answers (user_id, request, body_hash, status, answer) "
     "values ({}, sha256('two'), sha256('two'), 201, '{{}}')"
 )
+OWN_KEY = (
+    "insert into assistant.api_keys (user_id, name, prefix, key_hash, scopes) "
+    "values ({}, 'new', 'gsk_12345678', sha256('new'), array['read'])"
+)
 REQUESTS = [
     case("stored_answers", "select another's", NOBODY_BUT_SERVICE,
          "select from assistant.stored_answers where user_id = %(other)s"),
@@ -344,6 +348,19 @@ REQUESTS = [
     case("stored_answers", "delete another's", NOBODY_BUT_SERVICE,
          "delete from assistant.stored_answers where user_id = %(other)s"),
     case("stored_answers", "delete own", SIGNED_IN, "delete from assistant.stored_answers where user_id = %(me)s"),
+    case("api_keys", "select another's", NOBODY_BUT_SERVICE,
+         "select id, scopes from assistant.api_keys where user_id = %(other)s"),
+    case("api_keys", "select own", SIGNED_IN, "select id, scopes from assistant.api_keys where user_id = %(me)s"),
+    case("api_keys", "select what is stored of own", NOT_EVEN_OWN,
+         "select key_hash from assistant.api_keys where user_id = %(me)s"),
+    case("api_keys", "insert another's", NOBODY, OWN_KEY.format("%(other)s")),
+    case("api_keys", "insert own", SIGNED_IN, OWN_KEY.format("%(me)s")),
+    case("api_keys", "update own", NOT_EVEN_OWN,
+         "update assistant.api_keys set scopes = array['write'] where user_id = %(me)s"),
+    case("api_keys", "lengthen own", NOT_EVEN_OWN,
+         "update assistant.api_keys set expires_at = null where user_id = %(me)s"),
+    case("api_keys", "delete another's", NOBODY_BUT_SERVICE, "delete from assistant.api_keys where user_id = %(other)s"),
+    case("api_keys", "delete own", SIGNED_IN, "delete from assistant.api_keys where user_id = %(me)s"),
 ]  # fmt: skip
 
 CASES = [

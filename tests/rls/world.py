@@ -109,6 +109,11 @@ def build(server: Server) -> World:
                     "values (%s, sha256('one'), sha256('one'), 201, '{}')",
                     (user_id,),
                 )
+                cursor.execute(
+                    "insert into assistant.api_keys (user_id, name, prefix, key_hash, scopes) "
+                    "values (%s, 'one', %s, sha256('one'), array['read'])",
+                    (user_id, f"gsk_{user_id.hex[:8]}"),
+                )
     return world
 
 
