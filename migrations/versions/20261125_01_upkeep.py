@@ -178,7 +178,7 @@ begin
         return 0;
     end if;
     if not pg_try_advisory_xact_lock(hashtext('goalspace.space_summaries'))
-       or exists (select from assistant.upkeep u where u.step = 'space_summaries'
+       or pause > interval '0' and exists (select from assistant.upkeep u where u.step = 'space_summaries'
                   and u.finished_at + greatest(pause, 10 * u.seconds * interval '1 second') > began) then
         return extract(epoch from began - oldest);
     end if;
@@ -192,7 +192,7 @@ begin
 end $$;
 comment on function assistant.refresh_stale_summaries(interval) is
     'brings space_summaries up to date where something has changed: one caller at a time, not before pause (or ten times '
-    'what the last one took) is over. For how many seconds the view has been behind when it is done';
+    'what the last one took) is over, unless that is nothing. For how many seconds the view has been behind when it is done';
 grant execute on function assistant.refresh_stale_summaries(interval) to service_role;
 """
 
