@@ -41,6 +41,7 @@ from assistant.settings import Settings, load_settings
 from assistant.sharing.comment_routes import CommentController, comments_on
 from assistant.sharing.inviting import Invitations
 from assistant.sharing.routes import CollaboratorController, InvitationController
+from assistant.spaces.order import ModuleOrderController
 from assistant.spaces.routes import AllTasksController, ModuleController, SpaceController, TaskController
 from assistant.state import Services, open_services
 from assistant.telemetry import Metrics, ObserveRequests, configure_logging
@@ -83,6 +84,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             GoalController,
             SpaceController,
             ModuleController,
+            ModuleOrderController,
             AllTasksController,
             TaskController,
             CollaboratorController,
