@@ -40,7 +40,7 @@ def write_alike(connection: psycopg.Connection[Any]) -> None:
 
 def hash_of(text: sql.Composable) -> sql.Composed:
     """A number below 2^60 from an expression of type text; null stays null. Sums of it are exact."""
-    return sql.SQL("('x' || left(md5({}), 15))::bit(60)::bigint").format(text)
+    return sql.SQL("('x' || left(md5(convert_to({}, 'UTF8')), 15))::bit(60)::bigint").format(text)
 
 
 def is_auth_ours(connection: psycopg.Connection[Any]) -> bool | None:
