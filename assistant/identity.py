@@ -291,6 +291,11 @@ class Authenticator:
             raise UnauthorizedError(_REFUSAL)
         return verified
 
+    async def readmit(self, verified: VerifiedToken) -> None:
+        """Somebody who was let in and has stayed does something. Raises UnauthorizedError where they are gone."""
+        if not await self._admission.admit(verified):
+            raise UnauthorizedError(_REFUSAL)
+
 
 def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """The token of the one `Authorization` header. Raises UnauthorizedError where there are two, or of another kind."""

@@ -9,6 +9,7 @@ from assistant.accounts.keys import ApiKeys
 from assistant.accounts.passwords import Passwords
 from assistant.accounts.repository import has_auth_stand_in
 from assistant.accounts.service import AccountService
+from assistant.accounts.visits import Visits
 from assistant.chat.runs import RunManager
 from assistant.chat.service import ChatService
 from assistant.chat.sockets import SocketGate
@@ -71,7 +72,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         runs = RunManager(database, mentor, server.listen_url, turn_seconds=SECONDS)
         links = InvitationLinks(installation_secret(settings), settings.public_url)
         keys = ApiKeys(database)
-        admission = UserAdmission(database, takes_in_strangers=has_stand_in and settings.jwks_url is not None)
+        visits = await stack.enter_async_context(Visits(database))
+        admission = UserAdmission(database, visits, takes_in_strangers=has_stand_in and settings.jwks_url is not None)
         upkeep = Upkeep(server, database, upkeep_policy(settings))
         yield Services(
             settings=settings,

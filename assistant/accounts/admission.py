@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from assistant.accounts import repository
+from assistant.accounts.visits import Visits
 from assistant.db.errors import DuplicateError, UnknownReferenceError
 from assistant.db.session import Database
 from assistant.errors import ConflictError
@@ -20,19 +21,26 @@ REMEMBERED: Final = 20_000
 class UserAdmission:
     """One per process. Asks the database about each person at most twice a minute."""
 
-    def __init__(self, database: Database, *, takes_in_strangers: bool) -> None:
+    def __init__(self, database: Database, visits: Visits, *, takes_in_strangers: bool) -> None:
         """`takes_in_strangers`: an identity provider answers for people, and `auth` is our stand-in, not its own."""
         self._database = database
+        self._visits = visits
         self._takes_in_strangers = takes_in_strangers
         self._seen: OrderedDict[UUID, float] = OrderedDict()
 
     async def admit(self, token: VerifiedToken) -> bool:
         """Raises ConflictError where the address belongs to somebody else here."""
+        if not await self._is_known(token):
+            self._seen.pop(token.user_id, None)
+            return False
+        self._visits.note(token.user_id)
+        return True
+
+    async def _is_known(self, token: VerifiedToken) -> bool:
         seen_at = self._seen.get(token.user_id)
         if seen_at is not None and monotonic() - seen_at < TRUST_SECONDS:
             return True
         if not await self._exists(token):
-            self._seen.pop(token.user_id, None)
             return False
         self._seen[token.user_id] = monotonic()
         self._seen.move_to_end(token.user_id)
@@ -41,7 +49,7 @@ class UserAdmission:
         return True
 
     async def _exists(self, token: VerifiedToken) -> bool:
-        if await self._database.fetch_as_service("accounts", repository.RECORD_VISIT, {"user": token.user_id}):
+        if await self._database.fetch_as_service("accounts", repository.FIND_USER, {"user": token.user_id}):
             return True
         return token.email is not None and await self._take_in(token.user_id, token.email)
 

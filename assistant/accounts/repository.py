@@ -26,13 +26,17 @@ async def has_auth_stand_in(connection: AsyncConnection) -> bool:
     return comment == "stand-in of goalspace-assistant"
 
 
-RECORD_VISIT: Final = """
-    with visited as (
-        update public.users set last_active_at = now()
-        where id = %(user)s and (last_active_at is null or last_active_at < now() - interval '15 minutes'))
-    select 1 from public.users where id = %(user)s
+FIND_USER: Final = "select 1 from public.users where id = %(user)s"
+"""A row if there is such a user."""
+
+# A row that somebody else is changing is left for the next time: nobody is to wait here, and two of these never meet.
+RECORD_VISITS: Final = """
+    update public.users set last_active_at = now()
+    where id in (select id from public.users
+                 where id = any (%(users)s)
+                   and (last_active_at is null or last_active_at < now() - make_interval(secs => %(seconds)s))
+                 for no key update skip locked)
 """
-"""A row if there is such a user. `last_active_at` is no more exact: a row written at each visit would cost more."""
 
 
 async def insert_identity(connection: AsyncConnection, user_id: UUID, email: str) -> None:

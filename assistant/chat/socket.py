@@ -204,6 +204,7 @@ class _Session:
                 await self._renew(token)
 
     async def _begin(self, data: RunAgentInput) -> None:
+        await self._authenticator.readmit(self._token)
         run = await self._chat.begin(self._principal, data.as_turn(self._space_id))
         self._follow(run.id, 0)
 

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from assistant.accounts import admission as module
 from assistant.accounts.admission import UserAdmission
+from assistant.accounts.visits import Visits
 from assistant.db.session import Database
 from assistant.errors import ConflictError
 from assistant.identity import VerifiedToken
@@ -26,8 +27,13 @@ async def execute(database: Database, statement: str, **values: object) -> objec
 
 
 @pytest.fixture
-def admission(database: Database) -> UserAdmission:
-    return UserAdmission(database, takes_in_strangers=False)
+def visits(database: Database) -> Visits:
+    return Visits(database)
+
+
+@pytest.fixture
+def admission(database: Database, visits: Visits) -> UserAdmission:
+    return UserAdmission(database, visits, takes_in_strangers=False)
 
 
 async def test_a_user_is_let_in_and_asked_about_seldom(admission: UserAdmission, database: Database) -> None:
@@ -75,7 +81,7 @@ async def test_an_identity_gets_its_user_at_first_sight(admission: UserAdmission
 
 
 async def test_where_a_provider_answers_for_people_strangers_are_taken_in(database: Database) -> None:
-    admission = UserAdmission(database, takes_in_strangers=True)
+    admission = UserAdmission(database, Visits(database), takes_in_strangers=True)
     user_id = uuid4()
     for _ in range(2):
         assert await admission.admit(token(user_id, f"{user_id}@example.org"))
@@ -84,29 +90,12 @@ async def test_where_a_provider_answers_for_people_strangers_are_taken_in(databa
 
 
 async def test_an_address_of_somebody_else_is_a_conflict(database: Database) -> None:
-    admission = UserAdmission(database, takes_in_strangers=True)
+    admission = UserAdmission(database, Visits(database), takes_in_strangers=True)
     _, email = await make_user(database)
     stranger = uuid4()
     with pytest.raises(ConflictError):
         await admission.admit(token(stranger, email))
     assert await execute(database, "select count(*) from auth.users where id = :id", id=stranger) == 0
-
-
-async def test_a_visit_is_noted_now_and_then_and_is_no_change(admission: UserAdmission, database: Database) -> None:
-    user_id, _ = await make_user(database)
-    await admission.admit(token(user_id))
-    noted = await execute(database, "select last_active_at from users where id = :id", id=user_id)
-    assert noted is not None
-    admission._seen.clear()
-    await admission.admit(token(user_id))
-    assert await execute(database, "select last_active_at from users where id = :id", id=user_id) == noted
-    await execute(database, "update users set last_active_at = now() - interval '1 hour' where id = :id", id=user_id)
-    admission._seen.clear()
-    await admission.admit(token(user_id))
-    assert await execute(
-        database, "select last_active_at > now() - interval '1 minute' from users where id = :id", id=user_id
-    )
-    assert await execute(database, "select updated_at = created_at from users where id = :id", id=user_id)
 
 
 async def test_memory_is_bounded(admission: UserAdmission, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
