@@ -11,7 +11,8 @@ from assistant.db.connection import JOB_SECONDS
 from assistant.db.engine import PRINCIPAL, create_engine
 from assistant.db.errors import as_known_error
 from assistant.db.identity import Principal, Role, ServiceJob, acting_as, service
-from assistant.db.statements import Row, Statement, StatementPool
+from assistant.db.roundtrip import Row
+from assistant.db.statements import Statement, StatementPool
 
 CLIENT_ROLES: Final[tuple[Role, ...]] = ("anon", "authenticated")
 SERVICE_ROLES: Final[tuple[Role, ...]] = ("service_role",)

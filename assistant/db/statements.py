@@ -6,6 +6,7 @@ statements travel together, and PostgreSQL treats what comes in one piece as one
 
 from collections.abc import Collection, Sequence
 from typing import Any, Final, LiteralString
+from weakref import WeakKeyDictionary
 
 import msgspec
 import psycopg
@@ -17,8 +18,8 @@ from assistant.db.connection import CLIENT_SECONDS, patient_for
 from assistant.db.engine import CONNECT_SECONDS, IDENTIFY, POOL_WAIT_SECONDS
 from assistant.db.errors import DatabaseUnavailableError, as_known_error
 from assistant.db.identity import MissingIdentityError, Principal, Role
+from assistant.db.roundtrip import Remembered, Row, run_together
 
-Row = tuple[Any, ...]
 Statement = tuple[LiteralString, Sequence[Any] | dict[str, Any]]
 
 RECONNECT_SECONDS: Final = 20.0
@@ -31,6 +32,7 @@ class StatementPool:
     def __init__(self, url: str | URL, *, roles: Collection[Role], size: int, application: str) -> None:
         address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._roles = frozenset(roles)
+        self._remembered: WeakKeyDictionary[psycopg.AsyncConnection[Any], Remembered] = WeakKeyDictionary()
         self._pool = AsyncConnectionPool(
             address,
             min_size=1,
@@ -65,6 +67,11 @@ class StatementPool:
         with as_known_error():
             try:
                 return await self._run(principal, statements)
+            except psycopg.errors.FeatureNotSupported:
+                # A column's type has changed under a plan, by a revision that was applied meanwhile.
+                for remembered in self._remembered.values():
+                    remembered.names.clear()
+                return await self._run(principal, statements)
             except PoolTimeout as exc:
                 raise DatabaseUnavailableError("The service is busy; please try again in a moment.") from exc
             except psycopg.OperationalError as exc:
@@ -76,10 +83,9 @@ class StatementPool:
 
     async def _run(self, principal: Principal, statements: Sequence[Statement]) -> list[list[Row]]:
         async with self._pool.connection() as connection:
-            async with connection.pipeline():
-                await connection.execute(IDENTIFY, (principal.role, principal.claims))
-                cursors = [await connection.execute(text, values) for text, values in statements]
-            return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+            remembered = self._remembered.setdefault(connection, Remembered())
+            identify = (IDENTIFY, (principal.role, principal.claims))
+            return (await run_together(connection, remembered, [identify, *statements]))[1:]
 
 
 async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:

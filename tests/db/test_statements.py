@@ -8,7 +8,7 @@ import pytest
 from assistant.db.errors import DatabaseUnavailableError
 from assistant.db.identity import ANONYMOUS, MissingIdentityError, learner, service
 from assistant.db.session import CLIENT_ROLES, Database
-from assistant.db.setup import Server
+from assistant.db.setup import Server, connect
 from assistant.db.statements import StatementPool
 from assistant.errors import ForbiddenError, InvalidError
 from tests.fixtures.database import MakePerson
@@ -84,6 +84,20 @@ async def test_dead_connections_are_replaced(database: Database, make_person: Ma
             await driver.rollback()
     for _ in range(6):
         assert await database.fetch(person.principal, WHO) == [("authenticated", person.id)]
+
+
+async def test_a_column_that_changes_its_type_is_read_as_it_is(database: Database, server: Server) -> None:
+    with connect(server.url) as admin:
+        admin.execute("create table public.shifting (n int)")
+        admin.execute("grant select on public.shifting to anon")
+        admin.execute("insert into public.shifting values (1)")
+        try:
+            for _ in range(8):
+                assert await database.fetch(ANONYMOUS, "select * from shifting") == [(1,)]
+            admin.execute("alter table public.shifting alter n type text")
+            assert await database.fetch(ANONYMOUS, "select * from shifting") == [("1",)]
+        finally:
+            admin.execute("drop table public.shifting")
 
 
 async def test_a_busy_pool_says_so(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
