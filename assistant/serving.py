@@ -240,8 +240,9 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         await super().main_loop()
-        self._app.state.services.readiness.draining = True
-        await asyncio.sleep(self._notice)
+        if (services := self._app.state.get("services")) is not None:  # in maintenance there are none
+            services.readiness.draining = True
+            await asyncio.sleep(self._notice)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -14,6 +14,7 @@ from assistant.cli.common import find_space, open_settings, run
 from assistant.cli.conversation import Conversation, JsonScreen, TextScreen
 from assistant.db.setup import open_server
 from assistant.errors import AssistantError
+from assistant.maintenance import create_maintenance_app
 from assistant.page.demo import DemoSession
 from assistant.sample.content import QUESTION
 from assistant.sample.maker import Sample, make_sample, sample_states
@@ -36,14 +37,30 @@ port_option = click.option(
 @port_option
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that answer.")
 @click.option("--migrate", is_flag=True, help="Bring a database given by DATABASE_URL up to date first.")
-def serve(host: str, port: int, workers: int, migrate: bool) -> None:
+@click.option("--maintenance", is_flag=True, help="Answer 503 with Retry-After to everything, without a database.")
+def serve(host: str, port: int, workers: int, migrate: bool, maintenance: bool) -> None:
     """Serve the API, the websocket and the page.
 
     Ends at Ctrl-C or SIGTERM: answers under way get some seconds to finish; what is not finished is kept and marked.
     """
     settings = open_settings()
     configure_logging(settings.log_level)
-    _serve(settings, host, port, workers=workers, migrate=migrate)
+    if maintenance:
+        _refuse_all(host, port)
+    else:
+        _serve(settings, host, port, workers=workers, migrate=migrate)
+
+
+def _refuse_all(host: str, port: int) -> None:
+    listening = listen(host, port)
+    address = _address(host, listening.getsockname()[1])
+    serve_app(
+        create_maintenance_app(),
+        listening,
+        workers=1,
+        on_ready=lambda: click.echo(f"Maintenance: {address} answers 503 until this is ended (Ctrl-C)."),
+    )
+    click.echo("The maintenance has ended.")
 
 
 def _serve(
