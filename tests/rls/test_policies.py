@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from assistant.db.setup import Server
-from tests.rls.cases import CASES, Case, wrong_cells
+from tests.rls.cases import CASES, Case, reached_unseen, wrong_cells
 from tests.rls.world import World, build, open_connections
 
 
@@ -27,3 +27,10 @@ def test_each_actor_may_do_exactly_what_the_table_says(
     wanted: Case, world: World, connections: dict[str, psycopg.Connection[Any]]
 ) -> None:
     assert not wrong_cells(wanted, world, connections)
+
+
+@pytest.mark.parametrize("table", sorted({wanted.table for wanted in CASES} - {"space_summaries"}))
+def test_a_change_without_a_condition_reaches_no_row_that_the_caller_does_not_see(
+    table: str, world: World, connections: dict[str, psycopg.Connection[Any]]
+) -> None:
+    assert not reached_unseen(table, world, connections)

@@ -1,11 +1,12 @@
 """The table catches what people get wrong: each fault, put into the schema, makes a cell differ."""
 
-from typing import LiteralString, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
+import psycopg
 import pytest
 
 from assistant.db.setup import Server, connect
-from tests.rls.cases import CASES, wrong_cells
+from tests.rls.cases import CASES, reached_unseen, wrong_cells
 from tests.rls.world import ACTORS, World, build
 
 
@@ -65,15 +66,50 @@ FAULTS = [
 ]  # fmt: skip
 
 
+WIDE = {
+    "SELECT": "using (true)",
+    "INSERT": "with check (true)",
+    "UPDATE": "using (true) with check (true)",
+    "DELETE": "using (true)",
+}
+
+
 @pytest.fixture(scope="module")
 def world(server: Server) -> World:
     return build(server)
 
 
+def caught(connection: psycopg.Connection[Any], fault: str, table: str, world: World) -> bool:
+    """In one transaction that is rolled back, as a superuser that becomes each actor in turn."""
+    cases = [wanted for wanted in CASES if wanted.table == table]
+    with connection.transaction(force_rollback=True):
+        connection.execute(fault.encode())
+        connections = dict.fromkeys(ACTORS, connection)
+        return any(wrong_cells(wanted, world, connections) for wanted in cases) or bool(
+            reached_unseen(table, world, connections)
+        )
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what)
 def test_a_fault_shows_in_the_table(fault: Fault, world: World) -> None:
-    """In one transaction that is rolled back, as a superuser that becomes each actor in turn."""
-    cases = [wanted for wanted in CASES if wanted.table == fault.table]
-    with connect(world.server.url) as connection, connection.transaction(force_rollback=True):
-        connection.execute(fault.sql)
-        assert any(wrong_cells(wanted, world, dict.fromkeys(ACTORS, connection)) for wanted in cases)
+    with connect(world.server.url) as connection:
+        assert caught(connection, fault.sql, fault.table, world)
+
+
+def test_each_policy_that_goes_missing_or_lets_everybody_in_shows_in_the_table(world: World) -> None:
+    with connect(world.server.url) as connection:
+        policies: list[tuple[str, str, str]] = connection.execute(
+            "select tablename, policyname, cmd from pg_policies where schemaname = 'public' order by 1, 2"
+        ).fetchall()  # type: ignore[assignment]
+        missed = [
+            fault
+            for table, policy, command in policies
+            if table in {wanted.table for wanted in CASES}
+            for fault in (
+                f"drop policy {policy} on {table}",
+                f"alter policy {policy} on {table} {WIDE[command]}",
+            )
+            if not caught(connection, fault, table, world)
+        ]
+    assert len(policies) > 40
+    assert not missed
