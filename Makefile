@@ -35,12 +35,13 @@ serve: setup  ## the service on http://127.0.0.1:8000 (SERVE="--port 9000": anot
 test: chromium setup $(DEVELOPMENT) $(NODE) $(LOCAL_MODEL)  ## everything that the tests need, then all tests (TESTS=tests/chat: only some)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(TESTS)
 
-check: setup $(DEVELOPMENT)  ## format, lint, types, import directions, Dockerfile, and what is in the tree
+check: setup $(DEVELOPMENT)  ## format, lint, types, import directions, Dockerfile, revisions, and what is in the tree
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/python -m tests.migrations.lint
 	$(BIN)/python -m pytest --quiet tests/test_tree.py
 
 format: $(DEVELOPMENT)  ## format the code and mend what the linter can mend
