@@ -34,6 +34,7 @@ from assistant.identity import Authentication, Authenticator, TokenIssuer, provi
 from assistant.knowledge.retrieval import Retriever
 from assistant.knowledge.routes import DocumentController, SpaceDocumentController
 from assistant.openapi import StrictInputs, describe_api
+from assistant.limits import Limits
 from assistant.page.demo import DemoSession
 from assistant.page.routes import page_routes
 from assistant.pagination import provide_paginator
@@ -125,6 +126,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             "billing": Provide(lambda: billing, sync_to_thread=False),
             "database": Provide(provide_database, sync_to_thread=False),
             "invitations": Provide(provide_invitations, sync_to_thread=False),
+            "limits": Provide(provide_limits, sync_to_thread=False),
             "issuer": Provide(provide_issuer, sync_to_thread=False),
             "metrics": Provide(lambda: metrics, sync_to_thread=False),
             "readiness": Provide(provide_readiness, sync_to_thread=False),
@@ -220,6 +222,10 @@ def provide_invitations(state: State) -> Invitations:
 
 def provide_issuer(state: State) -> TokenIssuer | None:
     return _services(state).issuer
+
+
+def provide_limits(state: State) -> Limits:
+    return _services(state).limits
 
 
 def provide_readiness(state: State) -> Readiness:

@@ -38,9 +38,6 @@ IdempotencyKey = Annotated[
     ),
 ]
 
-SWEEP: Final = "delete from assistant.stored_answers where created_at < now() - interval '24 hours'"
-"""For the service's job `sweep`, once an hour or so."""
-
 Answer = TypeVar("Answer", bound=Outgoing)
 
 

@@ -27,6 +27,7 @@ from assistant.db.identity import ANONYMOUS, Principal, learner
 from assistant.db.roles import write_secret
 from assistant.errors import BadRequestError, ConfigurationError, ForbiddenError, UnauthorizedError
 from assistant.jwks import KeySet
+from assistant.limits import Limits
 from assistant.settings import Settings
 
 ISSUER: Final = "goalspace"
@@ -319,10 +320,18 @@ class Authentication(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         refuse_token_in_query(scope["query_string"])
-        token = bearer_token(scope["headers"])
         authenticator: Authenticator = scope["litestar_app"].state.services.authenticator
-        verified = None if token is None else await authenticator.verify(token)
-        if verified is not None:
+        limits: Limits = scope["litestar_app"].state.services.limits
+        try:
+            token = bearer_token(scope["headers"])
+            verified = None if token is None else await authenticator.verify(token)
+        except UnauthorizedError:
+            limits.count_request(scope, None, None)
+            raise
+        if verified is None:
+            limits.count_request(scope, None, None)
+        else:
+            limits.count_request(scope, verified.user_id, verified.key_id)
             usual = "read" if scope.get("method") in ("GET", "HEAD") else "write"
             verified.require(scope["route_handler"].opt.get("scope", usual))
         scope["user"] = ANONYMOUS if verified is None else learner(verified.user_id)

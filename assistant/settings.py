@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from email.utils import parseaddr
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -85,13 +86,19 @@ class Settings(BaseSettings):
     """`smtps://user:password@host:465`, `smtp://…` (STARTTLS) or `smtp+plain://…` (no TLS). Unset: no mail is sent."""
     mail_from: str | None = None
     """Who messages come from, such as `GoalSpace <mentor@example.org>`."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses or networks of reverse proxies, comma-separated: their `X-Forwarded-For` is believed."""
+    requests_per_minute: int = Field(default=1200, ge=0, le=1_000_000)
+    """Of one person, or one network of people who are not signed in. 0: any number."""
+    turns_per_minute: int = Field(default=60, ge=0, le=100_000)
+    """Questions of one person to the mentor; of a space ten times as many. 0: any number."""
     prompts_dir: Path | None = None
     """Unset: the prompts that come with the package."""
     log_level: str = "info"
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins", "trusted_proxies", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("allowed_origins")
@@ -107,6 +114,16 @@ class Settings(BaseSettings):
             ):
                 raise ValueError(f"{origin!r} is not an exact origin such as https://app.example.org")
         return tuple(origin.lower() for origin in value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            try:
+                ip_network(proxy)
+            except ValueError:
+                raise ValueError(f"{proxy!r} is no address or network such as 10.0.0.0/8") from None
+        return value
 
     @field_validator("database_url", "login_url", "jobs_url", "direct_url")
     @classmethod

@@ -18,6 +18,7 @@ from assistant.db.setup import Server, open_server
 from assistant.health import Readiness
 from assistant.identity import Authenticator, TokenIssuer, build_issuer, build_verifier, installation_secret
 from assistant.knowledge.retrieval import Retriever
+from assistant.limits import Limits
 from assistant.llm.embeddings import Embedder, build_embedder
 from assistant.llm.events import Model
 from assistant.llm.prompts import PromptLibrary
@@ -45,6 +46,7 @@ class Services:
     accounts: AccountService
     cursors: Cursors
     invitations: Invitations
+    limits: Limits
     readiness: Readiness
     embedder: Embedder
     retriever: Retriever
@@ -72,6 +74,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         runs = RunManager(database, mentor, server.listen_url, turn_seconds=SECONDS)
         links = InvitationLinks(installation_secret(settings), settings.public_url)
         keys = ApiKeys(database)
+        limits = Limits(
+            database,
+            requests_per_minute=settings.requests_per_minute,
+            turns_per_minute=settings.turns_per_minute,
+            trusted_proxies=settings.trusted_proxies,
+        )
         visits = await stack.enter_async_context(Visits(database))
         admission = UserAdmission(database, visits, takes_in_strangers=has_stand_in and settings.jwks_url is not None)
         upkeep = Upkeep(server, database, upkeep_policy(settings))
@@ -88,7 +96,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             embedder=embedder,
             retriever=retriever,
             runs=runs,
-            chat=ChatService(database, runs),
+            limits=limits,
+            chat=ChatService(database, runs, limits),
             gate=SocketGate(database, keys, settings.allowed_origins),
             upkeep=upkeep,
             worker=Worker(server, database, embedder, renews=True, upkeep=upkeep),

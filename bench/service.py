@@ -39,7 +39,8 @@ def stub_model(deltas: int = 64) -> Iterator[Process]:
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:
     """The environment of a service that knows nothing of this machine's settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("GOALSPACE_", "ANTHROPIC_", "DATABASE_URL"))}
-    return kept | {"GOALSPACE_DATA_DIR": str(data_dir), "GOALSPACE_LOG_LEVEL": "warning"} | settings
+    unlimited = {"GOALSPACE_REQUESTS_PER_MINUTE": "0", "GOALSPACE_TURNS_PER_MINUTE": "0"}
+    return kept | {"GOALSPACE_DATA_DIR": str(data_dir), "GOALSPACE_LOG_LEVEL": "warning"} | unlimited | settings
 
 
 def goalspace(data_dir: Path, *arguments: str, **settings: str) -> str:

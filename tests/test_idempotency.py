@@ -11,7 +11,7 @@ import pytest
 
 from assistant.db.session import Database
 from assistant.db.setup import Server, connect
-from assistant.idempotency import SWEEP, hash_request
+from assistant.idempotency import hash_request
 from tests.fixtures.api import Caller, errors_of, open_space
 from tests.fixtures.database import join_space
 
@@ -136,20 +136,6 @@ async def test_after_a_day_a_key_is_new(ada: Caller, server: Server) -> None:
         connection.execute(age.format("25 hours"), (ada.id,))
     again = await ada.call("POST", "/api/goals", GOAL, **once)
     assert (again.status_code, again.json()["id"] == first.json()["id"]) == (201, False)
-
-
-async def test_the_sweep_removes_what_is_older_than_a_day(ada: Caller, server: Server, database: Database) -> None:
-    for title in ("Old", "New"):
-        await ada.call("POST", "/api/goals", {"title": title}, **key())
-    with connect(server.url) as connection:
-        connection.execute(
-            "update assistant.stored_answers set created_at = now() - interval '25 hours' "
-            "where user_id = %s and convert_from(answer, 'utf8') like '%%Old%%'",
-            (ada.id,),
-        )
-        await database.fetch_as_service("sweep", SWEEP)
-        kept: LiteralString = "select convert_from(answer, 'utf8')::jsonb ->> 'title' from assistant.stored_answers"
-        assert connection.execute(f"{kept} where user_id = %s", (ada.id,)).fetchall() == [("New",)]
 
 
 @pytest.mark.parametrize("value", ["", "a b", "x" * 201, "\u043a\u043b\u044e\u0447"])

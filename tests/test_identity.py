@@ -17,6 +17,7 @@ from litestar import Litestar, Request, get
 from litestar.testing import AsyncTestClient
 
 from assistant.db.identity import ANONYMOUS, learner
+from assistant.db.session import Database
 from assistant.errors import BadRequestError, ConfigurationError, UnauthorizedError
 from assistant.http import render_problem, signed_in
 from assistant.identity import (
@@ -33,6 +34,7 @@ from assistant.identity import (
     installation_secret,
     refuse_token_in_query,
 )
+from assistant.limits import Limits
 from tests.fixtures.database import make_settings
 
 SECRET = "a secret that is long enough for this purpose"
@@ -293,7 +295,7 @@ def doors() -> Doors:
 
 
 @pytest.fixture
-def app(verifier: TokenVerifier, doors: Doors) -> Litestar:
+def app(verifier: TokenVerifier, doors: Doors, database: Database) -> Litestar:
     @get("/who", sync_to_thread=False)
     def who(request: Request[Any, Any, Any]) -> str:
         assert request.user in (ANONYMOUS, learner(PERSON))
@@ -309,6 +311,7 @@ def app(verifier: TokenVerifier, doors: Doors) -> Litestar:
 
     class Services:
         authenticator = Authenticator(verifier, doors, NoKeys())
+        limits = Limits(database, requests_per_minute=0, turns_per_minute=0)
 
     app.state.services = Services()
     return app

@@ -21,13 +21,14 @@ from assistant.accounts.schemas import (
     UserChange,
     UserRead,
 )
-from assistant.accounts.service import AccountService
+from assistant.accounts.service import AccountService, normalise
 from assistant.db.identity import learner
 from assistant.db.session import Database
 from assistant.entity_tags import Preconditions
 from assistant.errors import NotFoundError
 from assistant.http import signed_in, to_schema
 from assistant.identity import TokenIssuer
+from assistant.limits import Limits
 
 TOKEN_SECONDS: Final = 3600
 
@@ -44,10 +45,11 @@ class AuthController(Controller):
         accounts: NamedDependency[AccountService],
         issuer: NamedDependency[TokenIssuer | None],
         database: NamedDependency[Database],
+        limits: NamedDependency[Limits],
     ) -> SignedIn:
         """Open a local account. 409 `email_taken`; 404 where an identity provider issues the tokens."""
         tokens = _local(issuer)
-        accounts.admit_attempt(_address(request), data.email)
+        await limits.count_attempt(request.scope, normalise(data.email))
         user_id = await accounts.sign_up(data.email, data.password, full_name=data.full_name)
         return await _welcome(database, tokens, user_id)
 
@@ -59,10 +61,11 @@ class AuthController(Controller):
         accounts: NamedDependency[AccountService],
         issuer: NamedDependency[TokenIssuer | None],
         database: NamedDependency[Database],
+        limits: NamedDependency[Limits],
     ) -> SignedIn:
         """A token for an hour. 401 `wrong_credentials`, whichever of the two is wrong; 429 after too many attempts."""
         tokens = _local(issuer)
-        accounts.admit_attempt(_address(request), data.email)
+        await limits.count_attempt(request.scope, normalise(data.email))
         return await _welcome(database, tokens, await accounts.sign_in(data.email, data.password))
 
 
@@ -130,10 +133,6 @@ def _local(issuer: TokenIssuer | None) -> TokenIssuer:
             "This service has no accounts of its own: sign in at its identity provider.", code="local_accounts_off"
         )
     return issuer
-
-
-def _address(request: Request[Any, Any, Any]) -> str:
-    return "" if request.client is None else request.client.host
 
 
 async def _welcome(database: Database, issuer: TokenIssuer, user_id: UUID) -> SignedIn:

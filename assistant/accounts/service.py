@@ -1,7 +1,6 @@
 """The rules for people: signing up, signing in, their own settings."""
 
 from datetime import UTC, datetime
-from typing import Final
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,13 +11,8 @@ from assistant.accounts.passwords import Passwords
 from assistant.db.errors import DuplicateError
 from assistant.db.session import Database
 from assistant.errors import ConflictError, NotFoundError, UnauthorizedError
-from assistant.ratelimit import TokenBuckets
 
 Tier = str
-
-_BY_ADDRESS: Final = (20, 3.0)
-_BY_EMAIL: Final = (10, 30.0)
-"""Burst, and seconds per further attempt: a password of eight letters outlasts whoever guesses at this pace."""
 
 
 class AccountService:
@@ -27,13 +21,6 @@ class AccountService:
     def __init__(self, database: Database, passwords: Passwords) -> None:
         self._database = database
         self._passwords = passwords
-        self._by_address = TokenBuckets(burst=_BY_ADDRESS[0], interval=_BY_ADDRESS[1])
-        self._by_email = TokenBuckets(burst=_BY_EMAIL[0], interval=_BY_EMAIL[1])
-
-    def admit_attempt(self, address: str, email: str) -> None:
-        """Counts an attempt to sign up or in. Raises TooManyRequestsError."""
-        self._by_address.take(address)
-        self._by_email.take(normalise(email))
 
     async def sign_up(
         self, email: str, password: str | None, *, full_name: str | None = None, tier: str | None = None

@@ -14,6 +14,7 @@ from assistant.chat.runs import LEASE, RunManager
 from assistant.db.identity import Principal
 from assistant.db.session import Database
 from assistant.errors import AssistantError, ConflictError, ForbiddenError, InvalidError, NotFoundError, TooLargeError
+from assistant.limits import Limits
 
 MAX_MESSAGE_CHARACTERS: Final = 32_000
 """About 20 pages; what is longer belongs into a document."""
@@ -48,17 +49,21 @@ class FollowedRun:
 
 
 class ChatService:
-    def __init__(self, database: Database, runs: RunManager) -> None:
+    def __init__(self, database: Database, runs: RunManager, limits: Limits) -> None:
         self._database = database
         self._runs = runs
+        self._limits = limits
 
     async def begin(self, principal: Principal, turn: NewTurn) -> FollowedRun:
         """Store the question and start to answer it; it is durable when this returns.
 
         A message that was sent before gets the run that it began. Raises NotFoundError, ForbiddenError, InvalidError,
-        TooLargeError, and ConflictError with the code `run_active`, `message_id_reused` or `run_id_reused`.
+        TooLargeError, TooManyRequestsError, and ConflictError with the code `run_active`, `message_id_reused` or
+        `run_id_reused`.
         """
         _check(turn)
+        assert principal.user_id is not None, "only people ask"
+        await self._limits.count_turn(principal.user_id, turn.space_id)
         first_event = encode_event(run_started(turn.thread_id, turn.client_run_id), 1)
         begun = await repository.begin_turn(
             self._database,

@@ -14,6 +14,7 @@ Role = Literal["anon", "authenticated", "service_role"]
 ServiceJob = Literal[
     "accounts",
     "index_document",
+    "limit_rate",
     "maintain",
     "resolve_user",
     "run_log",

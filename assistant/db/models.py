@@ -23,3 +23,17 @@ class StoredAnswer(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (Index("idx_stored_answers_created_at", "created_at"), {"schema": "assistant"})
+
+
+class RateLimit(Base):
+    """A bucket of tokens: when it will be full again, if nobody takes one. A crash of the server empties the table."""
+
+    __tablename__ = "rate_limits"
+
+    bucket: Mapped[bytes] = mapped_column(primary_key=True)
+    full_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("idx_rate_limits_full_at", "full_at"),
+        {"schema": "assistant", "prefixes": ["UNLOGGED"]},
+    )

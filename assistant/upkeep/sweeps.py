@@ -21,6 +21,7 @@ class Sweep(NamedTuple):
 SWEEPS: Final = (
     Sweep("answers kept for repeated requests", "assistant.stored_answers", "created_at < now() - interval '1 day'"),
     Sweep("listeners", "assistant.run_listeners", "until < now()"),
+    Sweep("counters of attempts", "assistant.rate_limits", "full_at < now()"),
     Sweep("billing events", "assistant.billing_events", "received_at < now() - interval '90 days'"),
 )
 

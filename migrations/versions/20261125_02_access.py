@@ -72,7 +72,44 @@ grant delete on assistant.api_keys to authenticated;
 grant select, update (last_used_at), delete on assistant.api_keys to service_role;
 """
 
+LIMITS = """
+create unlogged table assistant.rate_limits (
+    bucket bytea primary key check (octet_length(bucket) = 32),
+    full_at timestamptz not null
+) with (fillfactor = 50);
+comment on table assistant.rate_limits is 'buckets of tokens, shared by all processes; a crash of the server fills them';
+comment on column assistant.rate_limits.bucket is 'SHA-256 of whose and what for: addresses are not stored';
+create index idx_rate_limits_full_at on assistant.rate_limits (full_at);
+alter table assistant.rate_limits enable row level security;
+alter table assistant.rate_limits force row level security;
+grant select, insert, update, delete on assistant.rate_limits to service_role;
+
+create function assistant.take_token(name text, burst integer, step double precision) returns double precision
+language plpgsql volatile set search_path = '' as $$
+declare
+    id constant bytea := sha256(convert_to(name, 'UTF8'));
+    now_ constant timestamptz := clock_timestamp();
+    one constant interval := make_interval(secs => step);
+    all_ constant interval := make_interval(secs => step * burst);
+    full_ timestamptz;
+begin
+    insert into assistant.rate_limits as r (bucket, full_at) values (id, now_ + one)
+    on conflict (bucket) do update set full_at = greatest(least(r.full_at, now_ + all_), now_) + one
+        where greatest(least(r.full_at, now_ + all_), now_) + one <= now_ + all_;
+    if found then
+        return 0;
+    end if;
+    select r.full_at into full_ from assistant.rate_limits r where r.bucket = id;
+    return greatest(extract(epoch from least(full_, now_ + all_) + one - now_ - all_), 0.001);
+end $$;
+comment on function assistant.take_token(text, integer, double precision) is
+    'takes a token from a bucket that holds `burst` and gets one every `step` seconds: 0, or how many seconds to wait';
+grant execute on function assistant.take_token(text, integer, double precision) to service_role;
+"""
+
 DOWN = """
+drop function assistant.take_token(text, integer, double precision);
+drop table assistant.rate_limits;
 drop table assistant.api_keys;
 drop table assistant.stored_answers;
 """
@@ -80,7 +117,7 @@ drop table assistant.stored_answers;
 
 def upgrade() -> None:
     run = op.get_bind().exec_driver_sql
-    for part in (ANSWERS, KEYS):
+    for part in (ANSWERS, KEYS, LIMITS):
         run(part)
 
 

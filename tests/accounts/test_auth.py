@@ -7,12 +7,12 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import text
 
-from assistant.accounts import service as accounts
 from assistant.accounts.passwords import Passwords
 from assistant.accounts.service import AccountService
 from assistant.app import create_app
 from assistant.db.session import Database
-from assistant.errors import ConflictError, InvalidError, TooManyRequestsError, UnauthorizedError
+from assistant.errors import ConflictError, InvalidError, UnauthorizedError
+from assistant.limits import Limits
 from assistant.settings import Settings
 from tests.fixtures.api import Caller, errors_of
 from tests.fixtures.database import make_settings
@@ -29,7 +29,10 @@ def local(database: Database) -> AccountService:
 @pytest.fixture
 def patient(api: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests that sign in often, from one address."""
-    monkeypatch.setattr(AccountService, "admit_attempt", lambda *_: None)
+
+    async def count_nothing(*_: object) -> None: ...
+
+    monkeypatch.setattr(Limits, "count_attempt", count_nothing)
 
 
 def address(name: str) -> str:
@@ -121,32 +124,6 @@ async def test_malformed_sign_ups(field: str, value: object, anybody: Caller) ->
     body = {"email": address("ada"), "password": PASSWORD} | {field: value}
     answer = await anybody.call("POST", "/auth/signup", body)
     assert (answer.status_code, errors_of(answer)) == (422, [field])
-
-
-async def test_guessing_is_slowed_down_by_address_and_by_email(
-    local: AccountService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(accounts, "_BY_EMAIL", (3, 1000.0))
-    monkeypatch.setattr(accounts, "_BY_ADDRESS", (5, 1000.0))
-    local = AccountService(local._database, local._passwords)
-    for n in range(3):
-        local.admit_attempt(f"192.0.2.{n}", "ada@example.org")
-    with pytest.raises(TooManyRequestsError) as refusal:
-        local.admit_attempt("192.0.2.9", " ADA@example.org")
-    assert (refusal.value.retry_after or 0) > 900
-    for n in range(5):
-        local.admit_attempt("192.0.2.100", f"{n}@example.org")
-    with pytest.raises(TooManyRequestsError):
-        local.admit_attempt("192.0.2.100", "another@example.org")
-
-
-async def test_who_guesses_too_often_is_told_when_to_come_back(settings: Settings, server: object) -> None:
-    async with serve_app(create_app(settings), settings) as live, live.client() as client:
-        answers = [
-            await client.post("/auth/token", json={"email": "ada@example.org", "password": "wrong"}) for _ in range(11)
-        ]
-    assert [answer.status_code for answer in answers] == [401] * 10 + [429]
-    assert 0 < int(answers[-1].headers["retry-after"]) <= 30
 
 
 async def test_a_password_is_stored_as_argon2_and_out_of_reach(local: AccountService, database: Database) -> None:

@@ -13,6 +13,7 @@ from assistant.chat.service import ChatService, FollowedRun, NewTurn
 from assistant.db.identity import Principal
 from assistant.db.session import Database
 from assistant.db.setup import Server
+from assistant.limits import Limits
 from assistant.llm.events import TextDelta
 from assistant.mentor.events import MentorEvent, Turn, TurnRecord
 from tests.fixtures.http import LiveService
@@ -83,7 +84,8 @@ class open_chat:  # noqa: N801 - reads as a function
     def __init__(self, database: Database, server: Server) -> None:
         mentor = ScriptedMentor()
         runs = RunManager(database, mentor, server.listen_url, turn_seconds=30)
-        self.chat = Chat(mentor, runs, ChatService(database, runs))
+        limits = Limits(database, requests_per_minute=0, turns_per_minute=0)
+        self.chat = Chat(mentor, runs, ChatService(database, runs, limits))
 
     async def __aenter__(self) -> Chat:
         await self.chat.runs.start()

@@ -18,6 +18,7 @@ ROWS: Final[dict[str, LiteralString]] = {
     "public.usage_logs": """
         insert into public.usage_logs (user_id, resource_type, action, tokens_used, created_at) values
         ({user}, 'chat', 'turn', 7, now()), ({user}, 'chat', 'turn', 8, '2001-02-03')""",
+    "assistant.rate_limits": "insert into assistant.rate_limits (bucket, full_at) values (sha256('x'), now())",
     "assistant.api_keys": """
         insert into assistant.api_keys (user_id, name, prefix, key_hash, scopes) values
         ({user}, 'reports', 'gsk_abcdefgh', sha256('x'), array['read'])""",

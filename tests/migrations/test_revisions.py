@@ -167,6 +167,7 @@ def fill_the_rest(url: str) -> None:
     with connect(url) as connection:
         connection.execute("""
             insert into assistant.local_accounts (user_id, password_hash) select id, 'x' from users limit 1;
+            insert into assistant.rate_limits (bucket, full_at) values (sha256('x'), now());
             insert into assistant.stored_answers (user_id, request, body_hash, status, answer)
                 select id, sha256('r'), sha256('b'), 201, '{}' from users limit 1;
             insert into assistant.runs (user_id, space_id, thread_id, client_run_id, process, lease_until)
