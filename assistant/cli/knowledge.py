@@ -14,6 +14,7 @@ from assistant.cli.common import find_space, open_settings, run
 from assistant.db.identity import Principal
 from assistant.db.session import Database
 from assistant.db.setup import open_server
+from assistant.db.statistics import MANY, refresh_statistics
 from assistant.errors import AssistantError
 from assistant.knowledge import repository
 from assistant.knowledge.ingestion import Stored, find_files, read_path, store_file
@@ -56,7 +57,10 @@ async def _ingest(settings: Settings, space: UUID, places: Sequence[str], email:
         async with Worker(server, database, embedder):
             with Report() as report:
                 waiting = await _store_all(database, principal, space, places, report)
+                are_many = len(waiting) >= MANY
                 await _wait_for(database, principal, waiting, report)
+                if are_many:
+                    await refresh_statistics(database, "knowledge")
                 return 1 if report.failed else 0
 
 

@@ -1,12 +1,15 @@
 """Telling the planner that much has changed at once, sooner than the server would notice by itself."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import text
 
 from assistant.db.session import Database
 
 Area = Literal["conversations", "knowledge", "learning"]
+
+MANY: Final = 100
+"""Documents, or as much else, that come at once: so many may change what a plan is good for."""
 
 
 async def refresh_statistics(database: Database, *areas: Area) -> None:

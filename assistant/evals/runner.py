@@ -16,6 +16,7 @@ from assistant.accounts.repository import has_auth_stand_in, insert_identity, in
 from assistant.db.identity import Principal, learner
 from assistant.db.session import Database
 from assistant.db.setup import Server
+from assistant.db.statistics import refresh_statistics
 from assistant.errors import AssistantError, ConfigurationError
 from assistant.evals.dataset import Collection, CorpusDocument, Query
 from assistant.goals.service import open_goal
@@ -57,6 +58,7 @@ async def run_retrieval(
         async with Worker(server, database, embedder):
             spaces = await _fill_spaces(database, me, collection, names)
             chunks = await _wait_for_index(database, me, len(names), progress)
+        await refresh_statistics(database, "knowledge")
         index_seconds = time.perf_counter() - started
         retriever = Retriever(database, embedder)
         started = time.perf_counter()
