@@ -33,7 +33,7 @@ from assistant.http import DEFAULT_BODY_BYTES, render_problem, secure_headers
 from assistant.identity import Authentication, Authenticator, TokenIssuer, provide_principal
 from assistant.knowledge.retrieval import Retriever
 from assistant.knowledge.routes import DocumentController, SpaceDocumentController
-from assistant.openapi import StrictInputs, describe_api
+from assistant.openapi import Contract
 from assistant.limits import Limits
 from assistant.page.demo import DemoSession
 from assistant.page.routes import page_routes
@@ -109,6 +109,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             "preconditions": Provide(provide_preconditions, sync_to_thread=False),
         },
     )
+    contract = Contract()
     return Litestar(
         route_handlers=[
             HealthController,
@@ -140,8 +141,8 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
         request_class=StrictRequest,
         request_max_body_size=DEFAULT_BODY_BYTES,
         logging_config=None,
-        openapi_config=describe_api(),
-        plugins=[StrictInputs()],
+        openapi_config=contract.config,
+        plugins=[contract],
     )
 
 
