@@ -3,11 +3,12 @@
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, LiteralString, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -16,14 +17,18 @@ from litestar.datastructures import State
 from litestar.params import QueryParameter
 
 from assistant.db.identity import Principal
-from assistant.errors import BadRequestError, InvalidError
+from assistant.db.listing import Listing
+from assistant.db.session import Database
+from assistant.errors import BadRequestError, InvalidError, NotFoundError
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 100
 
 _MAC_BYTES: Final = 16
+_WILD: Final = re.compile(r"[\\%_]")
 
 Item = TypeVar("Item")
+Shown = TypeVar("Shown", bound=msgspec.Struct)
 
 NO_NUL: Final = r"^[^\x00]*$"
 """No column can hold that character, and none is searched for it."""
@@ -91,6 +96,39 @@ class Paginator:
     limit: int
     cursor: str | None
     cursors: Cursors
+    database: Database
+
+    async def read(
+        self, listing: Listing[Shown], order: str, *, q: str | None = None, **filters: object
+    ) -> Page[Shown]:
+        """A page of a declared list. A filter that is None is not set; `q` is a text, not a pattern.
+
+        Raises BadRequestError (a cursor of another list, filter or order), NotFoundError (what the list belongs to).
+        """
+        given = {name: value for name, value in filters.items() if value is not None}
+        if q is not None:
+            given["q"] = f"%{_WILD.sub(_escape, q)}%"
+        keys = listing.keys(order)
+        context = [self.principal.user_id, listing.name, order, *(f"{name}={value}" for name, value in given.items())]
+        values: dict[str, object] = {**given, "limit": self.limit + 1}
+        if self.cursor is not None:
+            here = self.cursors.decode(context, self.cursor, [key.type for key in keys])
+            values |= {f"after_{number}": value for number, value in enumerate(here)}
+        statement = listing.statement(tuple(given), order, resumed=self.cursor is not None)
+        rows = await self._fetch(listing, statement, values)
+        shown = listing.read(rows[: self.limit])
+        more = len(rows) > self.limit
+        return Page(shown, self.cursors.encode(context, [key.of(shown[-1]) for key in keys]) if more else None)
+
+    async def _fetch(
+        self, listing: Listing[Any], statement: LiteralString, values: dict[str, object]
+    ) -> list[tuple[Any, ...]]:
+        if listing.parent is None:
+            return await self.database.fetch(self.principal, statement, values)
+        parent, rows = await self.database.fetch_each(self.principal, (listing.parent, values), (statement, values))
+        if not parent:
+            raise NotFoundError(f"There is no such {listing.noun}.")
+        return rows
 
     def after(self, *scope: object, order: Order = BY_CREATION) -> tuple[Any, ...] | None:
         """Values of the item that the page begins after; None: from the start. Raises BadRequestError."""
@@ -110,6 +148,10 @@ class Paginator:
         return [self.principal.user_id, *(name for name, _ in order), *scope]
 
 
+def _escape(found: re.Match[str]) -> str:
+    return f"\\{found[0]}"
+
+
 def provide_paginator(
     request: ASGIConnection[Any, Any, Any, Any],
     state: State,
@@ -122,7 +164,7 @@ def provide_paginator(
 
     Litestar settles those of one level at the same time, and where one of them fails it abandons the others.
     """
-    return Paginator(request.user, limit, cursor, state.services.cursors)
+    return Paginator(request.user, limit, cursor, state.services.cursors, state.services.database)
 
 
 def refuse_local_times(**moments: datetime | None) -> None:

@@ -12,6 +12,9 @@ from assistant.errors import BadRequestError
 from assistant.pagination import Cursors, Page, Paginator
 from tests.fixtures.api import Caller, open_space
 
+DATABASE: Any = None
+"""Not asked here."""
+
 CURSORS = Cursors("a secret that is long enough for this purpose")
 PERSON = learner(UUID("7b0f6f2e-5d0e-4b57-9d8e-0d7c2c1f5a11"))
 
@@ -24,7 +27,7 @@ class Item:
 
 
 def paginator(cursor: str | None = None, limit: int = 2) -> Paginator:
-    return Paginator(PERSON, limit, cursor, CURSORS)
+    return Paginator(PERSON, limit, cursor, CURSORS, DATABASE)
 
 
 def test_a_cursor_says_where_the_page_ended() -> None:
@@ -45,14 +48,14 @@ def test_a_cursor_works_for_its_caller_list_filter_order_and_secret_only() -> No
     assert cursor is not None
     order = (("order_index", int), ("id", UUID))
     foreign: list[Callable[[], object]] = [
-        lambda: Paginator(learner(uuid4()), 2, cursor, CURSORS).after("things", "open"),
-        lambda: Paginator(ANONYMOUS, 2, cursor, CURSORS).after("things", "open"),
+        lambda: Paginator(learner(uuid4()), 2, cursor, CURSORS, DATABASE).after("things", "open"),
+        lambda: Paginator(ANONYMOUS, 2, cursor, CURSORS, DATABASE).after("things", "open"),
         lambda: paginator(cursor).after("others", "open"),
         lambda: paginator(cursor).after("things", "done"),
         lambda: paginator(cursor).after("things", None),
         lambda: paginator(cursor).after("things"),
         lambda: paginator(cursor).after("things", "open", order=order),
-        lambda: Paginator(PERSON, 2, cursor, Cursors("another secret, as long as it has to be")).after(
+        lambda: Paginator(PERSON, 2, cursor, Cursors("another secret, as long as it has to be"), DATABASE).after(
             "things", "open"
         ),
     ]

@@ -1,6 +1,5 @@
 """Goals over HTTP."""
 
-from dataclasses import astuple
 from typing import Annotated
 from uuid import UUID
 
@@ -11,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.entity_tags import Preconditions
 from assistant.goals import service
+from assistant.goals.lists import GOALS
 from assistant.goals.models import Goal
 from assistant.goals.schemas import GoalChange, GoalCreate, GoalOrder, GoalRead, Status
-from assistant.goals.service import GoalFilter
 from assistant.http import signed_in, to_schema, visible
 from assistant.idempotency import idempotent
 from assistant.pagination import NO_NUL, ORDER_DESCRIPTION, DueBefore, Page, Paginator, SearchText, refuse_local_times
@@ -27,7 +26,6 @@ class GoalController(Controller):
     @get("/", operation_id="ListGoals")
     async def list_goals(
         self,
-        db_session: NamedDependency[AsyncSession],
         paginator: NamedDependency[Paginator],
         status: FromQuery[Status | None] = None,
         category: Annotated[str | None, QueryParameter(min_length=1, max_length=100, pattern=NO_NUL)] = None,
@@ -37,12 +35,7 @@ class GoalController(Controller):
     ) -> Page[GoalRead]:
         """The caller's goals; unless `order` says otherwise, the newest first."""
         refuse_local_times(due_before=due_before)
-        wanted, sort = GoalFilter(status, category, due_before, q), service.sorting(order)
-        scope = ("goals", order, *astuple(wanted))
-        rows = await service.list_goals(
-            db_session, wanted, sort, after=paginator.after(*scope, order=sort.order), limit=paginator.limit + 1
-        )
-        return paginator.page([to_schema(row, GoalRead) for row in rows], *scope, order=sort.order)
+        return await paginator.read(GOALS, order, status=status, category=category, due_before=due_before, q=q)
 
     @post("/", operation_id="CreateGoal")
     @idempotent

@@ -19,8 +19,8 @@ from assistant.http import signed_in, visible
 from assistant.idempotency import idempotent
 from assistant.knowledge import service
 from assistant.knowledge.extraction import MAX_BYTES, MAX_TITLE, Extracted, parse_format, read_file, read_text
+from assistant.knowledge.lists import DOCUMENTS
 from assistant.knowledge.models import Document
-from assistant.knowledge.repository import DocumentFilter, sorted_documents
 from assistant.knowledge.retrieval import Retriever
 from assistant.knowledge.schemas import (
     DocumentChange,
@@ -30,7 +30,6 @@ from assistant.knowledge.schemas import (
     DocumentRead,
     IndexingStatus,
     SearchResult,
-    list_entry,
     read_entry,
     show_passage,
 )
@@ -78,20 +77,13 @@ class SpaceDocumentController(Controller):
     async def list_documents(
         self,
         space_id: FromPath[UUID],
-        db_session: NamedDependency[AsyncSession],
         paginator: NamedDependency[Paginator],
         status: FromQuery[IndexingStatus | None] = None,
         q: SearchText = None,
         order: Annotated[DocumentOrder, QueryParameter(description=ORDER_DESCRIPTION)] = "created",
     ) -> Page[DocumentItem]:
         """A space's documents, without their content; unless `order` says otherwise, the oldest first."""
-        wanted, sorting = DocumentFilter(status, q), sorted_documents(order)
-        scope = ("documents", space_id, order, status, q)
-        after = paginator.after(*scope, order=sorting.order)
-        entries = await service.list_documents(
-            db_session, space_id, wanted, order=sorting, limit=paginator.limit + 1, after=after
-        )
-        return paginator.page([list_entry(entry) for entry in entries], *scope, order=sorting.order)
+        return await paginator.read(DOCUMENTS, order, space_id=space_id, status=status, q=q)
 
     @post(
         "/documents",

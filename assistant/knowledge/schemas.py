@@ -78,10 +78,6 @@ def read_entry(entry: Entry) -> DocumentRead:
     return DocumentRead(**_shared(entry), content=entry.document.content)
 
 
-def list_entry(entry: Entry) -> DocumentItem:
-    return DocumentItem(**_shared(entry))
-
-
 def _shared(entry: Entry) -> dict[str, Any]:
     document, state = entry.document, entry.indexing
     return {

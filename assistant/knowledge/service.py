@@ -3,23 +3,19 @@
 Writing a document queues its indexing, in the same transaction: the database sees to that.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from assistant.db.keyset import Sorting
 from assistant.db.rows import delete_row, insert_row, update_row
 from assistant.errors import InvalidError, NotFoundError
 from assistant.knowledge import repository
 from assistant.knowledge.extraction import Extracted, parse_format, read_text
 from assistant.knowledge.models import Document, DocumentIndexing
-from assistant.knowledge.repository import OLDEST_FIRST, DocumentFilter
 from assistant.spaces.service import get_space
 
 NOUN = "document"
-ALL = DocumentFilter()
 
 
 class Entry(NamedTuple):
@@ -29,19 +25,10 @@ class Entry(NamedTuple):
     indexing: DocumentIndexing
 
 
-async def list_documents(
-    session: AsyncSession,
-    space_id: UUID,
-    wanted: DocumentFilter = ALL,
-    *,
-    limit: int,
-    order: Sorting = OLDEST_FIRST,
-    after: Sequence[object] | None = None,
-) -> list[Entry]:
-    """Without their content. Raises NotFoundError for a space that the person may not see."""
+async def list_documents(session: AsyncSession, space_id: UUID, *, limit: int) -> list[Entry]:
+    """Without their content, the oldest first. Raises NotFoundError for a space that the person may not see."""
     await get_space(session, space_id)
-    rows = await repository.list_documents(session, space_id, wanted, order=order, after=after, limit=limit)
-    return [Entry(*row) for row in rows]
+    return [Entry(*row) for row in await repository.list_documents(session, space_id, limit)]
 
 
 async def get_document(session: AsyncSession, document_id: UUID) -> Entry:

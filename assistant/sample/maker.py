@@ -15,7 +15,7 @@ from assistant.knowledge import service as knowledge
 from assistant.sample.content import DOCUMENTS, EMAIL, GOAL, MENTOR, MODULES, NAME, SPACE, TASKS
 from assistant.spaces import progress, tasks
 from assistant.spaces import service as spaces
-from assistant.spaces.repository import SpaceFilter
+from assistant.spaces.repository import find_space
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ async def make_sample(database: Database, accounts: AccountService) -> Sample:
     if user_id is None:
         user_id = await accounts.sign_up(EMAIL, None, full_name=NAME)
     async with database.session(learner(user_id)) as session:
-        found = await spaces.list_spaces(session, user_id, SpaceFilter("owner"), limit=100)
-        known = next((space.id for space in found if space.title == SPACE), None)
-        return Sample(user_id, known or await _fill(session, user_id))
+        goal = await goals.find_goal(session, GOAL)
+        known = None if goal is None else await find_space(session, goal.id, SPACE)
+        return Sample(user_id, await _fill(session, user_id) if known is None else known.id)
 
 
 async def _fill(session: AsyncSession, user_id: UUID) -> UUID:

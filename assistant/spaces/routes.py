@@ -1,6 +1,5 @@
 """Spaces, modules, tasks and progress over HTTP. What is in a public space may be read without signing in."""
 
-from dataclasses import astuple
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -14,8 +13,8 @@ from assistant.http import signed_in, to_schema, visible
 from assistant.idempotency import idempotent
 from assistant.pagination import ORDER_DESCRIPTION, DueAfter, DueBefore, Page, Paginator, SearchText, refuse_local_times
 from assistant.spaces import progress, service, tasks
+from assistant.spaces.lists import ALL_TASKS, MODULES, SPACES, TASKS
 from assistant.spaces.models import Module, ModuleProgress, Space, Task
-from assistant.spaces.repository import Relation, SpaceFilter, TaskFilter, sorted_spaces, sorted_tasks
 from assistant.spaces.schemas import (
     ModuleChange,
     ModuleCreate,
@@ -24,6 +23,7 @@ from assistant.spaces.schemas import (
     Priority,
     ProgressRead,
     ProgressSet,
+    Relation,
     SpaceChange,
     SpaceCreate,
     SpaceOrder,
@@ -40,8 +40,6 @@ from assistant.spaces.schemas import (
 MODULE_BODY_BYTES: Final = 9 * 1024 * 1024
 """Two million characters of content, and the rest."""
 
-BY_ORDER: Final = (("order_index", int), ("id", UUID))
-
 sees_space = visible(Space, "space_id", service.SPACE)
 sees_module = visible(Module, "module_id", service.MODULE)
 sees_task = visible(Task, "task_id", tasks.NOUN)
@@ -55,7 +53,6 @@ class SpaceController(Controller):
     async def list_spaces(
         self,
         me: NamedDependency[UUID],
-        db_session: NamedDependency[AsyncSession],
         paginator: NamedDependency[Paginator],
         relation: FromQuery[Relation] = "member",
         goal_id: FromQuery[UUID | None] = None,
@@ -64,11 +61,7 @@ class SpaceController(Controller):
         order: Annotated[SpaceOrder, QueryParameter(description=ORDER_DESCRIPTION)] = "-created",
     ) -> Page[SpaceRead]:
         """Spaces that the caller owns or has joined, the newest first. `owner`: owned only; `public`: anybody's."""
-        wanted, sorting = SpaceFilter(relation, goal_id, visibility, q), sorted_spaces(order)
-        scope = ("spaces", order, *astuple(wanted))
-        after = paginator.after(*scope, order=sorting.order)
-        rows = await service.list_spaces(db_session, me, wanted, order=sorting, limit=paginator.limit + 1, after=after)
-        return paginator.page([to_schema(row, SpaceRead) for row in rows], *scope, order=sorting.order)
+        return await paginator.read(SPACES, order, **{relation: me}, goal_id=goal_id, visibility=visibility, q=q)
 
     @post("/", operation_id="CreateSpace", guards=[signed_in])
     @idempotent
@@ -115,15 +108,11 @@ class SpaceController(Controller):
     async def list_modules(
         self,
         space_id: FromPath[UUID],
-        db_session: NamedDependency[AsyncSession],
         paginator: NamedDependency[Paginator],
         q: SearchText = None,
     ) -> Page[ModuleItem]:
         """A space's modules in their order, without their content."""
-        scope = ("modules", space_id, q)
-        after = paginator.after(*scope, order=BY_ORDER)
-        rows = await service.list_modules(db_session, space_id, text=q, limit=paginator.limit + 1, after=after)
-        return paginator.page([to_schema(row, ModuleItem) for row in rows], *scope, order=BY_ORDER)
+        return await paginator.read(MODULES, "place", space_id=space_id, q=q)
 
     @post(
         "/{space_id:uuid}/modules",
@@ -143,7 +132,6 @@ class SpaceController(Controller):
     async def list_tasks(
         self,
         space_id: FromPath[UUID],
-        db_session: NamedDependency[AsyncSession],
         paginator: NamedDependency[Paginator],
         status: FromQuery[TaskStatus | None] = None,
         priority: FromQuery[Priority | None] = None,
@@ -155,13 +143,17 @@ class SpaceController(Controller):
     ) -> Page[TaskRead]:
         """A space's tasks; unless `order` says otherwise, the oldest first."""
         refuse_local_times(due_before=due_before, due_after=due_after)
-        wanted = TaskFilter(status, priority, module_id, due_before, due_after, q)
-        sorting, scope = sorted_tasks(order), ("tasks", space_id, order, *astuple(wanted))
-        after = paginator.after(*scope, order=sorting.order)
-        rows = await tasks.list_tasks(
-            db_session, space_id, wanted, order=sorting, limit=paginator.limit + 1, after=after
+        return await paginator.read(
+            TASKS,
+            order,
+            space_id=space_id,
+            status=status,
+            priority=priority,
+            module_id=module_id,
+            due_before=due_before,
+            due_after=due_after,
+            q=q,
         )
-        return paginator.page([to_schema(row, TaskRead) for row in rows], *scope, order=sorting.order)
 
     @post("/{space_id:uuid}/tasks", operation_id="CreateTask", guards=[signed_in, sees_space], tags=["tasks"])
     @idempotent
@@ -274,7 +266,6 @@ class AllTasksController(Controller):
     async def list_all_tasks(
         self,
         me: NamedDependency[UUID],
-        db_session: NamedDependency[AsyncSession],
         paginator: NamedDependency[Paginator],
         status: FromQuery[TaskStatus | None] = None,
         priority: FromQuery[Priority | None] = None,
@@ -285,11 +276,16 @@ class AllTasksController(Controller):
     ) -> Page[TaskRead]:
         """Tasks of all spaces that the caller owns or has joined; unless `order` says otherwise, what is due first."""
         refuse_local_times(due_before=due_before, due_after=due_after)
-        wanted = TaskFilter(status, priority, None, due_before, due_after, q)
-        sorting, scope = sorted_tasks(order), ("all tasks", order, *astuple(wanted))
-        after = paginator.after(*scope, order=sorting.order)
-        rows = await tasks.list_all_tasks(db_session, me, wanted, order=sorting, limit=paginator.limit + 1, after=after)
-        return paginator.page([to_schema(row, TaskRead) for row in rows], *scope, order=sorting.order)
+        return await paginator.read(
+            ALL_TASKS,
+            order,
+            member=me,
+            status=status,
+            priority=priority,
+            due_before=due_before,
+            due_after=due_after,
+            q=q,
+        )
 
 
 async def _read_space(session: AsyncSession, space_id: UUID) -> SpaceRead:

@@ -1,7 +1,7 @@
 """What goes over the wire about spaces, modules, tasks and progress."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
@@ -9,9 +9,12 @@ from msgspec import UNSET, Meta, UnsetType
 from assistant.http import Incoming, Integer, Moment, Outgoing, Prose, Title
 
 Visibility = Literal["private", "public", "shared"]
+Relation = Literal["member", "owner", "public"]
 ContentType = Literal["text", "video", "audio", "interactive"]
 TaskStatus = Literal["pending", "in_progress", "completed"]
 Priority = Literal["low", "medium", "high", "urgent"]
+PRIORITIES: Final = ("low", "medium", "high", "urgent")
+"""The least urgent first."""
 
 SpaceOrder = Literal["created", "-created", "updated", "-updated", "title", "-title"]
 TaskOrder = Literal[

@@ -8,29 +8,14 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.db.errors import DuplicateError
-from assistant.db.keyset import Sorting
 from assistant.db.rows import delete_row, get_row, insert_row, update_row
 from assistant.errors import ConflictError, ForbiddenError, NotFoundError
 from assistant.spaces import repository
 from assistant.spaces.mentor_config import COLUMN, validate_config
 from assistant.spaces.models import Module, Space
-from assistant.spaces.repository import NEWEST_FIRST, SpaceFilter
 
 SPACE = "space"
 MODULE = "module"
-
-
-async def list_spaces(
-    session: AsyncSession,
-    user_id: UUID,
-    wanted: SpaceFilter,
-    *,
-    limit: int,
-    order: Sorting = NEWEST_FIRST,
-    after: Sequence[object] | None = None,
-) -> Sequence[Space]:
-    """Those that the person owns or has joined, only the owned ones, or all public ones."""
-    return await repository.list_spaces(session, user_id, wanted, order=order, after=after, limit=limit)
 
 
 async def open_space(session: AsyncSession, user_id: UUID, values: dict[str, Any]) -> Space:
@@ -73,20 +58,10 @@ async def summarise_space(session: AsyncSession, space_id: UUID) -> Row[Any]:
     return summary
 
 
-async def list_modules(
-    session: AsyncSession,
-    space_id: UUID,
-    *,
-    limit: int,
-    text: str | None = None,
-    after: Sequence[object] | None = None,
-) -> Sequence[Module]:
-    """In their order, without their content; `text` stands in title or description.
-
-    Raises NotFoundError for a space that the person may not see.
-    """
+async def list_modules(session: AsyncSession, space_id: UUID, *, limit: int) -> Sequence[Module]:
+    """In their order, without their content. Raises NotFoundError for a space that the person may not see."""
     await get_space(session, space_id)
-    return await repository.list_modules(session, space_id, text=text, after=after, limit=limit)
+    return await repository.list_modules(session, space_id, limit)
 
 
 async def add_module(session: AsyncSession, space_id: UUID, values: dict[str, Any]) -> Module:

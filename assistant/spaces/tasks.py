@@ -1,48 +1,18 @@
 """The rules for tasks. Each function runs as the person whose session it is given."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from assistant.db.keyset import Sorting
 from assistant.db.rows import delete_row, get_row, insert_row, update_row
 from assistant.errors import InvalidError, NotFoundError
 from assistant.spaces import repository
 from assistant.spaces.models import Task
-from assistant.spaces.repository import OLDEST_FIRST, TaskFilter
 from assistant.spaces.service import get_space
 
 NOUN = "task"
-
-
-async def list_tasks(
-    session: AsyncSession,
-    space_id: UUID,
-    wanted: TaskFilter,
-    *,
-    limit: int,
-    order: Sorting = OLDEST_FIRST,
-    after: Sequence[object] | None = None,
-) -> Sequence[Task]:
-    """Those of a space. Raises NotFoundError for one that the person may not see."""
-    await get_space(session, space_id)
-    return await repository.list_tasks(session, space_id, wanted, order=order, after=after, limit=limit)
-
-
-async def list_all_tasks(
-    session: AsyncSession,
-    user_id: UUID,
-    wanted: TaskFilter,
-    *,
-    order: Sorting,
-    limit: int,
-    after: Sequence[object] | None = None,
-) -> Sequence[Task]:
-    """Those of all spaces that the person owns or has joined."""
-    return await repository.list_members_tasks(session, user_id, wanted, order=order, after=after, limit=limit)
 
 
 async def create_task(
