@@ -16,6 +16,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.params import QueryParameter
 
+from assistant.body import strictly
 from assistant.db.identity import Principal
 from assistant.db.listing import Listing
 from assistant.db.session import Database
@@ -25,6 +26,7 @@ DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 100
 
 _MAC_BYTES: Final = 16
+_MOMENT: Final[Any] = Annotated[datetime, msgspec.Meta(tz=True)]
 _WILD: Final = re.compile(r"[\\%_]")
 
 Item = TypeVar("Item")
@@ -42,12 +44,8 @@ SearchText = Annotated[
         description="A text that must stand in it, in capitals or not.",
     ),
 ]
-DueBefore = Annotated[
-    datetime | None, QueryParameter(description="Due, and earlier than this moment, which is given with its offset.")
-]
-DueAfter = Annotated[
-    datetime | None, QueryParameter(description="Due at this moment, which is given with its offset, or later.")
-]
+DueBefore = Annotated[str | None, QueryParameter(format="date-time", description="Due, and earlier than this moment.")]
+DueAfter = Annotated[str | None, QueryParameter(format="date-time", description="Due at this moment or later.")]
 ORDER_DESCRIPTION: Final = "What the list is sorted by; with a minus, from its end. What has no date comes last of all."
 
 Order = tuple[tuple[str, Any], ...]
@@ -167,8 +165,12 @@ def provide_paginator(
     return Paginator(request.user, limit, cursor, state.services.cursors, state.services.database)
 
 
-def refuse_local_times(**moments: datetime | None) -> None:
-    """A moment without an offset is another one for each reader. Raises InvalidError."""
-    for name, moment in moments.items():
-        if moment is not None and moment.tzinfo is None:
-            raise InvalidError("A moment needs its offset from UTC, such as Z.", path=name)
+def read_moment(name: str, text: str | None) -> datetime | None:
+    """A moment of a query, with its offset from UTC. Raises InvalidError for a number or anything else that is none."""
+    if text is None:
+        return None
+    try:
+        moment: datetime = strictly(text, _MOMENT)
+    except InvalidError as exc:
+        raise InvalidError(exc.detail, path=name) from exc
+    return moment

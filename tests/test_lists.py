@@ -178,7 +178,8 @@ async def test_tasks_of_all_spaces_of_ones_own(
 @pytest.mark.parametrize(
     "query",
     ["order=size", "order=", "order=--due", "q=", "q=%00", f"q={'x' * 201}", "due_before=soon", "status=open",
-     "due_before=2026-12-02T00:00:00", "due_after=2026-12-02", "due_before=99999-01-01T00:00:00Z", "priority=high!"],
+     "due_before=2026-12-02T00:00:00", "due_after=2026-12-02", "due_before=99999-01-01T00:00:00Z",
+     "due_before=0.5", "due_after=1790000000", "priority=high!"],
 )  # fmt: skip
 async def test_a_filter_that_is_none_is_named(query: str, ada: Caller, tasks: str) -> None:
     for path in (tasks, "/api/tasks"):

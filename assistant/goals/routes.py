@@ -15,7 +15,7 @@ from assistant.goals.models import Goal
 from assistant.goals.schemas import GoalChange, GoalCreate, GoalOrder, GoalRead, Status
 from assistant.http import signed_in, to_schema, visible
 from assistant.idempotency import idempotent
-from assistant.pagination import NO_NUL, ORDER_DESCRIPTION, DueBefore, Page, Paginator, SearchText, refuse_local_times
+from assistant.pagination import NO_NUL, ORDER_DESCRIPTION, DueBefore, Page, Paginator, SearchText, read_moment
 
 
 class GoalController(Controller):
@@ -34,8 +34,8 @@ class GoalController(Controller):
         order: Annotated[GoalOrder, QueryParameter(description=ORDER_DESCRIPTION)] = "-created",
     ) -> Page[GoalRead]:
         """The caller's goals; unless `order` says otherwise, the newest first."""
-        refuse_local_times(due_before=due_before)
-        return await paginator.read(GOALS, order, status=status, category=category, due_before=due_before, q=q)
+        before = read_moment("due_before", due_before)
+        return await paginator.read(GOALS, order, status=status, category=category, due_before=before, q=q)
 
     @post("/", operation_id="CreateGoal")
     @idempotent

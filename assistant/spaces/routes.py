@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from assistant.entity_tags import Preconditions
 from assistant.http import signed_in, to_schema, visible
 from assistant.idempotency import idempotent
-from assistant.pagination import ORDER_DESCRIPTION, DueAfter, DueBefore, Page, Paginator, SearchText, refuse_local_times
+from assistant.pagination import ORDER_DESCRIPTION, DueAfter, DueBefore, Page, Paginator, SearchText, read_moment
 from assistant.spaces import progress, service, tasks
 from assistant.spaces.lists import ALL_TASKS, MODULES, SPACES, TASKS
 from assistant.spaces.models import Module, ModuleProgress, Space, Task
@@ -142,7 +142,7 @@ class SpaceController(Controller):
         order: Annotated[TaskOrder, QueryParameter(description=ORDER_DESCRIPTION)] = "created",
     ) -> Page[TaskRead]:
         """A space's tasks; unless `order` says otherwise, the oldest first."""
-        refuse_local_times(due_before=due_before, due_after=due_after)
+        before, since = read_moment("due_before", due_before), read_moment("due_after", due_after)
         return await paginator.read(
             TASKS,
             order,
@@ -150,8 +150,8 @@ class SpaceController(Controller):
             status=status,
             priority=priority,
             module_id=module_id,
-            due_before=due_before,
-            due_after=due_after,
+            due_before=before,
+            due_after=since,
             q=q,
         )
 
@@ -275,15 +275,15 @@ class AllTasksController(Controller):
         order: Annotated[TaskOrder, QueryParameter(description=ORDER_DESCRIPTION)] = "due",
     ) -> Page[TaskRead]:
         """Tasks of all spaces that the caller owns or has joined; unless `order` says otherwise, what is due first."""
-        refuse_local_times(due_before=due_before, due_after=due_after)
+        before, since = read_moment("due_before", due_before), read_moment("due_after", due_after)
         return await paginator.read(
             ALL_TASKS,
             order,
             member=me,
             status=status,
             priority=priority,
-            due_before=due_before,
-            due_after=due_after,
+            due_before=before,
+            due_after=since,
             q=q,
         )
 
