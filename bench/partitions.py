@@ -3,8 +3,8 @@
     python -m bench.partitions [--size 1000000]
 
 First with 100,000 messages, then with `--size` of them, spread over two years of months. 20 spaces have 400 messages
-at any size. Their history is read as the learner, by the service's own statement, over one connection, a page of 100 at a
-time; each page is read three times and its best time counts, since others may be using the machine. Writing: single
+at any size. Their history is read as the learner, by the service's own statement, over one connection, a page of 100 at
+a time; each page is read three times and its best time counts, since others may be using the machine. Writing: single
 messages as learners, a transaction each, waited for, from eight connections. Floor: `select 1` as the same learner, and
 an insert into a table without partitions, policies and indexes. At ten million messages it takes some 10 GB.
 """
