@@ -33,8 +33,9 @@ from assistant.http import DEFAULT_BODY_BYTES, render_problem, secure_headers
 from assistant.identity import Authentication, Authenticator, TokenIssuer, provide_principal
 from assistant.knowledge.retrieval import Retriever
 from assistant.knowledge.routes import DocumentController, SpaceDocumentController
-from assistant.openapi import Contract
 from assistant.limits import Limits
+from assistant.notices.unsubscribing import UnsubscribeController, Unsubscribing
+from assistant.openapi import Contract
 from assistant.page.demo import DemoSession
 from assistant.page.routes import page_routes
 from assistant.pagination import provide_paginator
@@ -116,6 +117,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             AuthController,
             take_in_billing_event,
             agent_socket,
+            UnsubscribeController,
             api,
             *page_routes(local_accounts=settings.jwks_url is None, demo=demo),
         ],
@@ -132,6 +134,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             "metrics": Provide(lambda: metrics, sync_to_thread=False),
             "readiness": Provide(provide_readiness, sync_to_thread=False),
             "retriever": Provide(provide_retriever, sync_to_thread=False),
+            "unsubscribing": Provide(provide_unsubscribing, sync_to_thread=False),
         },
         lifespan=[lifespan],
         middleware=[ObserveRequests(metrics)],
@@ -231,6 +234,10 @@ def provide_limits(state: State) -> Limits:
 
 def provide_readiness(state: State) -> Readiness:
     return _services(state).readiness
+
+
+def provide_unsubscribing(state: State) -> Unsubscribing:
+    return _services(state).unsubscribing
 
 
 def provide_retriever(state: State) -> Retriever:

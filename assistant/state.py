@@ -24,6 +24,8 @@ from assistant.llm.events import Model
 from assistant.llm.prompts import PromptLibrary
 from assistant.mentor.loop import Mentor
 from assistant.mentor.policies import SECONDS
+from assistant.notices.postman import Postman
+from assistant.notices.unsubscribing import Unsubscribing
 from assistant.pagination import Cursors
 from assistant.resources import resource_dir
 from assistant.settings import Settings
@@ -46,6 +48,7 @@ class Services:
     accounts: AccountService
     cursors: Cursors
     invitations: Invitations
+    unsubscribing: Unsubscribing
     limits: Limits
     readiness: Readiness
     embedder: Embedder
@@ -73,6 +76,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         mentor = Mentor(database, await _open_model(settings, stack), retriever, _prompts(settings), settings.model)
         runs = RunManager(database, mentor, server.listen_url, turn_seconds=SECONDS)
         links = InvitationLinks(installation_secret(settings), settings.public_url)
+        unsubscribing = Unsubscribing(installation_secret(settings), settings.public_url)
+        postman = _build_postman(settings, database, links, unsubscribing)
         keys = ApiKeys(database)
         limits = Limits(
             database,
@@ -92,6 +97,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             accounts=AccountService(database, Passwords()),
             cursors=Cursors(installation_secret(settings)),
             invitations=Invitations(links, sends_mail=settings.smtp_url is not None),
+            unsubscribing=unsubscribing,
             readiness=readiness,
             embedder=embedder,
             retriever=retriever,
@@ -100,7 +106,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             chat=ChatService(database, runs, limits),
             gate=SocketGate(database, keys, settings.allowed_origins),
             upkeep=upkeep,
-            worker=Worker(server, database, embedder, renews=True, upkeep=upkeep),
+            worker=Worker(server, database, embedder, renews=True, upkeep=upkeep, postman=postman),
         )
 
 
@@ -110,6 +116,28 @@ def upkeep_policy(settings: Settings, *, drop_detached: bool = False) -> Policy:
 
 def _prompts(settings: Settings) -> PromptLibrary:
     return PromptLibrary(settings.prompts_dir or resource_dir("prompts"))
+
+
+def _build_postman(
+    settings: Settings, database: Database, links: InvitationLinks, unsubscribing: Unsubscribing
+) -> Postman:
+    """One that sends, where the settings say how."""
+    if settings.smtp_url is None or settings.mail_from is None or settings.public_url is None:
+        return Postman(database, None)
+    # Imported late: mail and its templates take memory that a service without a mail server need not have.
+    from assistant.notices.delivery import Delivery
+    from assistant.notices.mail import Mailer, MailServer
+
+    server = MailServer.read(settings.smtp_url.get_secret_value())
+    delivery = Delivery(
+        database,
+        Mailer(server, own_name=settings.mail_from.rpartition("@")[2].rstrip("> ")),
+        sender=settings.mail_from,
+        public_url=settings.public_url,
+        links=links,
+        unsubscribing=unsubscribing,
+    )
+    return Postman(database, delivery)
 
 
 async def _open_model(settings: Settings, stack: AsyncExitStack) -> Model:

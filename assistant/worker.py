@@ -17,6 +17,7 @@ from assistant.errors import UnavailableError
 from assistant.knowledge.indexing import Indexer
 from assistant.knowledge.jobs import DOCUMENTS, INDEXER, register_jobs
 from assistant.llm.embeddings import Embedder
+from assistant.notices.postman import Postman
 from assistant.queue import build_queue
 from assistant.upkeep.jobs import UPKEEP, register_upkeep
 from assistant.upkeep.service import Upkeep
@@ -44,8 +45,8 @@ class Worker:
     """Runs jobs from `start` to `stop`, also across a restart of the database.
 
     `renews`: what another embedding model or an older version of this package indexed is indexed again. `upkeep`: is
-    watched over all the time, and done on schedule. Both for the service, and not for a command that somebody runs with
-    other settings beside it.
+    watched over all the time, and done on schedule. `postman`: sends messages to people. All of it for the service, and
+    not for a command that somebody runs with other settings beside it.
     """
 
     def __init__(
@@ -56,11 +57,13 @@ class Worker:
         *,
         renews: bool = False,
         upkeep: Upkeep | None = None,
+        postman: Postman | None = None,
     ) -> None:
         self._server = server
         self._indexer = Indexer(database, embedder)
         self._renews = renews
         self._upkeep = upkeep
+        self._postman = postman
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
@@ -111,6 +114,8 @@ class Worker:
         others = [asyncio.create_task(self._rescue(queue), name="rescue"), asyncio.create_task(self._stopping.wait())]
         if self._upkeep is not None:
             others.append(asyncio.create_task(self._upkeep.watch(), name="upkeep"))
+        if self._postman is not None:
+            others.append(asyncio.create_task(self._postman.run(), name="postman"))
         try:
             await asyncio.wait([*running, *others], return_when=asyncio.FIRST_COMPLETED)
         finally:

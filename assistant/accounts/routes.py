@@ -106,7 +106,11 @@ class MeController(Controller):
         db_session: NamedDependency[AsyncSession],
         preconditions: NamedDependency[Preconditions],
     ) -> PreferencesRead:
-        """Change settings; `notification_settings` is replaced as a whole."""
+        """Change settings; `notification_settings` is replaced as a whole.
+
+        Of its keys the service knows `email`, `push`, `invitations` and `due_tasks` (true unless said otherwise),
+        `due_tasks_hour` (0 to 23; 7) and `time_zone` (UTC); others are kept as they are.
+        """
         await preconditions.hold(db_session, UserPreferences.user_id == me, lambda: _read_preferences(db_session, me))
         return to_schema(await service.update_preferences(db_session, me, data.changes()), PreferencesRead)
 

@@ -69,7 +69,7 @@ class PreferencesChange(Incoming):
     theme: Annotated[str, Meta(min_length=1, max_length=50)] | UnsetType | None = UNSET
     language: Annotated[str, Meta(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$")] | UnsetType | None = UNSET
     ai_model: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType | None = UNSET
-    notification_settings: dict[str, bool] | UnsetType = UNSET
+    notification_settings: dict[str, Any] | UnsetType = UNSET
 
 
 class SubscriptionRead(Outgoing):

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from assistant.accounts import repository
 from assistant.accounts.models import Subscription, User, UserPreferences
 from assistant.accounts.passwords import Passwords
+from assistant.accounts.preferences import PATH, check_notification_settings
 from assistant.db.errors import DuplicateError
 from assistant.db.session import Database
 from assistant.errors import ConflictError, NotFoundError, UnauthorizedError
@@ -78,6 +79,9 @@ async def get_preferences(session: AsyncSession, user_id: UUID) -> UserPreferenc
 
 
 async def update_preferences(session: AsyncSession, user_id: UUID, changes: dict[str, object]) -> UserPreferences:
+    """Raises InvalidError."""
+    if PATH in changes:
+        check_notification_settings(changes[PATH])
     return (
         await repository.set_preferences(session, user_id, changes)
         if changes

@@ -18,6 +18,7 @@ ServiceJob = Literal[
     "maintain",
     "resolve_user",
     "run_log",
+    "send_notices",
     "settle_usage",
     "store_answer",
     "sweep",

@@ -22,6 +22,8 @@ SWEEPS: Final = (
     Sweep("answers kept for repeated requests", "assistant.stored_answers", "created_at < now() - interval '1 day'"),
     Sweep("listeners", "assistant.run_listeners", "until < now()"),
     Sweep("counters of attempts", "assistant.rate_limits", "full_at < now()"),
+    Sweep("messages to people", "assistant.outbox", "coalesce(sent_at, failed_at) < now() - interval '30 days'"),
+    Sweep("invitations", "assistant.invitations", "expires_at < now() - interval '30 days'"),
     Sweep("billing events", "assistant.billing_events", "received_at < now() - interval '90 days'"),
 )
 

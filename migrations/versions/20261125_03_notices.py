@@ -258,16 +258,17 @@ create trigger announce_invitation after insert on assistant.invitations
 create trigger announce_invitation after insert on public.space_collaborators
     for each row when (new.accepted_at is null) execute function private.announce_invitation();
 
-create function private.local_time(settings jsonb, moment timestamptz) returns timestamp
+create function assistant.local_time(settings jsonb, moment timestamptz) returns timestamp
 language plpgsql stable set search_path = '' as $$
 begin
-    return moment at time zone coalesce(settings ->> 'time_zone', 'UTC');
+    return moment at time zone
+        case when jsonb_typeof(settings -> 'time_zone') = 'string' then settings ->> 'time_zone' else 'UTC' end;
 exception when others then
     return moment at time zone 'UTC';
 end $$;
-comment on function private.local_time(jsonb, timestamptz) is
+comment on function assistant.local_time(jsonb, timestamptz) is
     'on the wall of the person with these notification settings; a zone that is none is UTC';
-grant execute on function private.local_time(jsonb, timestamptz) to service_role;
+grant execute on function assistant.local_time(jsonb, timestamptz) to authenticated, service_role;
 """
 
 # A reply is placed where its parent is, before the row is written: a parent that comes later, or is the reply itself,
@@ -349,7 +350,7 @@ drop function assistant.take_invitation(uuid), assistant.take_invitation_link(uu
 revoke insert (space_id, user_id, role, accepted_at), update (role), delete on public.space_collaborators
     from goalspace_definer;
 drop table assistant.invitations;
-drop function private.announce_invitation(), private.find_invited(), private.local_time(jsonb, timestamptz);
+drop function private.announce_invitation(), private.find_invited(), assistant.local_time(jsonb, timestamptz);
 """
 
 

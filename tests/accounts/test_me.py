@@ -77,6 +77,23 @@ async def test_malformed_preferences(change: dict[str, object], ada: Caller) -> 
     assert errors_of(answer)[0].startswith(next(iter(change)))
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("email", 1), ("push", None), ("invitations", "no"), ("due_tasks", []), ("due_tasks_hour", 24),
+     ("due_tasks_hour", -1), ("due_tasks_hour", 7.5), ("due_tasks_hour", "7"), ("time_zone", "Nowhere/At_all"),
+     ("time_zone", "../etc/passwd"), ("time_zone", "Europe"), ("time_zone", ""), ("time_zone", 5)],
+)  # fmt: skip
+async def test_notification_settings_that_make_no_sense(key: str, value: object, ada: Caller) -> None:
+    answer = await ada.call("PATCH", "/api/me/preferences", {"notification_settings": {key: value}})
+    assert (answer.status_code, errors_of(answer)) == (422, [f"notification_settings.{key}"])
+
+
+async def test_settings_of_other_programs_are_kept(ada: Caller) -> None:
+    wishes = {"email": True, "due_tasks_hour": 18, "time_zone": "Europe/Berlin", "badge": {"count": 3}, "sound": "bell"}
+    answer = await ada.call("PATCH", "/api/me/preferences", {"notification_settings": wishes})
+    assert (answer.status_code, answer.json()["notification_settings"]) == (200, wishes)
+
+
 async def test_notification_settings_are_bounded(ada: Caller) -> None:
     many = {f"channel {n} {'x' * 20}": True for n in range(500)}
     answer = await ada.call("PATCH", "/api/me/preferences", {"notification_settings": many})
