@@ -363,8 +363,32 @@ REQUESTS = [
     case("api_keys", "delete own", SIGNED_IN, "delete from assistant.api_keys where user_id = %(me)s"),
 ]  # fmt: skip
 
+UPKEEP = [
+    case("upkeep", "select", NOBODY_BUT_SERVICE, "select count(*) from assistant.upkeep"),
+    case("upkeep", "insert", NOBODY_BUT_SERVICE, "insert into assistant.upkeep (step, seconds) values ('new', 1)"),
+    case("summary_changes", "select", NOBODY_BUT_SERVICE, "select count(*) from assistant.summary_changes"),
+    case("summary_changes", "insert", NOBODY_BUT_SERVICE, "insert into assistant.summary_changes default values"),
+    case("billing_events", "select", NOBODY_BUT_SERVICE, "select count(*) from assistant.billing_events"),
+    case("billing_events", "insert", NOBODY_BUT_SERVICE, "insert into assistant.billing_events (id) values ('new')"),
+    case("billing_events", "update", NOBODY, "update assistant.billing_events set received_at = now()"),
+    *(
+        case("upkeep", call.partition("(")[0], NOBODY_BUT_SERVICE, f"select count(*) from assistant.{call}")
+        for call in (
+            "ensure_partitions(1)",
+            "stray_months()",
+            "prepare_month('chat_messages', date_trunc('month', now() at time zone 'UTC')::date)",
+            "move_month('chat_messages', date_trunc('month', now() at time zone 'UTC')::date)",
+            "detach_months('usage_logs', 1200, '2026-11-01')",
+            "drop_detached_months('usage_logs', 1200, '2026-11-01')",
+            "refresh_stale_summaries('1 hour')",
+            "refresh_statistics('learning')",
+        )
+    ),
+]
+
 CASES = [
     *PEOPLE, *GOALS, *SPACES, *CONTENT, *CHATS, *POSTS, *PROGRESS, *MEMBERSHIP, *INVITATIONS, *COMMENTS, *SUMMARIES, *REQUESTS,
+    *UPKEEP,
 ]  # fmt: skip
 
 
