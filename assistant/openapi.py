@@ -53,9 +53,11 @@ REFUSALS: Final = {
     409: "Something stands in the way; `code` says what.",
     412: "It is not what the caller has seen; nothing was written.",
     413: "The body is too large.",
+    414: "The address is too long: more than 8 KiB.",
     415: "The body's format is not read here.",
     422: "A value is not allowed; `errors` names the field.",
     429: "Too often; `Retry-After` says in how many seconds to come back.",
+    431: "The headers are too long: more than 16 KiB together.",
     500: "A fault of the service. It was recorded under `request_id`.",
     503: "A part of the service does not answer; `Retry-After` says when to try again.",
 }
@@ -140,7 +142,7 @@ def _refusals_of(path: str, method: str, operation: Json) -> Iterator[int]:
     """The statuses with which an endpoint may refuse."""
     names = {parameter["name"] for parameter in operation.get("parameters", [])}
     has_body = "requestBody" in operation
-    yield 500
+    yield from (414, 431, 500)
     if path.startswith("/health") or path == "/metrics":
         if "ready" in path:
             yield 503

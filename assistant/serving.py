@@ -63,6 +63,13 @@ LOOK_SECONDS: Final = 0.2
 """How long the parent of several processes may take to notice a signal."""
 
 
+_DETAILS: Final = {
+    408: f"The request did not arrive within {READ_SECONDS:.0f} seconds.",
+    414: f"An address may have {MAX_LINE_BYTES // 1024} KiB.",
+    431: f"All headers together may have {MAX_HEAD_BYTES // 1024} KiB.",
+}
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """HTTP/1.1 with limits on what a client may send before anybody has looked at it."""
 
@@ -124,7 +131,16 @@ class BoundedProtocol(HttpToolsProtocol):
         """What cannot be read as HTTP gets a problem document, too."""
         status = self._refused or 400
         title = {414: "Address too long", 431: "Headers too large", 408: "Too slow"}.get(status, "Bad request")
-        problem = msgspec.json.encode({"title": title, "status": status, "code": title.lower().replace(" ", "_")})
+        code = title.lower().replace(" ", "_")
+        problem = msgspec.json.encode(
+            {
+                "type": f"urn:goalspace:problem:{code}",
+                "title": title,
+                "status": status,
+                "detail": _DETAILS.get(status, "This cannot be read as HTTP."),
+                "code": code,
+            }
+        )
         self.transport.write(
             STATUS_LINE[status]
             + b"content-type: application/problem+json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
