@@ -105,6 +105,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
         dependencies={
             "principal": Provide(provide_principal, sync_to_thread=False),
             "me": Provide(provide_me, sync_to_thread=False),
+            "analytics_session": Provide(provide_analytics_session),
             "db_session": Provide(provide_session),
             "paginator": Provide(provide_paginator, sync_to_thread=False),
             "preconditions": Provide(provide_preconditions, sync_to_thread=False),
@@ -184,6 +185,14 @@ async def provide_session(
 ) -> AsyncIterator[AsyncSession]:
     """One transaction as the caller: committed after the handler and before the answer, so that it can still fail."""
     async with database.session(principal) as session:
+        yield session
+
+
+async def provide_analytics_session(
+    database: NamedDependency[Database], principal: NamedDependency[Principal]
+) -> AsyncIterator[AsyncSession]:
+    """For figures that may be some seconds old; see `Database.analytics`."""
+    async with database.analytics(principal) as session:
         yield session
 
 

@@ -49,8 +49,10 @@ class Health(Outgoing):
 class Readiness:
     """Looks at the database over a connection of its own: that all others are busy is no reason to send nobody here."""
 
-    def __init__(self, jobs_url: str) -> None:
-        self._engine = create_engine(jobs_url, roles=_ROLES, pool_size=1, application="health", patience=CHECK_SECONDS)
+    def __init__(self, jobs_url: str, *, prepares: bool = True) -> None:
+        self._engine = create_engine(
+            jobs_url, roles=_ROLES, pool_size=1, application="health", patience=CHECK_SECONDS, prepares=prepares
+        )
         self._lock = asyncio.Lock()
         self._checks: dict[str, bool] = {}
         self._checked_at: float | None = None

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     """A ready-made login that may become `anon` and `authenticated`. Unset: made by `db upgrade`."""
     jobs_url: SecretStr | None = None
     """A ready-made login that may become `service_role`. Unset: made by `db upgrade`."""
+    replica_url: SecretStr | None = None
+    """A streaming replica, for reads that may be some seconds old. The service's own login is used there."""
+    replica_lag_seconds: float = Field(default=10.0, ge=0, le=3600)
+    """A replica that is further behind is not asked."""
     direct_url: SecretStr | None = None
     """Goes around PgBouncer: migrations, listeners, advisory locks. Unset: `DATABASE_URL`."""
     pool_size: int = Field(default=8, ge=1, le=200)
@@ -125,7 +129,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{proxy!r} is no address or network such as 10.0.0.0/8") from None
         return value
 
-    @field_validator("database_url", "login_url", "jobs_url", "direct_url")
+    @field_validator("database_url", "login_url", "jobs_url", "direct_url", "replica_url")
     @classmethod
     def _check_database(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _is_address(value.get_secret_value(), DATABASE_SCHEMES):

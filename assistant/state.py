@@ -67,7 +67,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         verifier = build_verifier(settings)
         server = await stack.enter_async_context(await open_server(settings))
         database = await stack.enter_async_context(server.open())
-        readiness = Readiness(server.logins.jobs_url)
+        readiness = Readiness(server.logins.jobs_url, prepares=not server.is_pooled)
         stack.push_async_callback(readiness.aclose)
         async with database.service("accounts") as connection:
             has_stand_in = await has_auth_stand_in(connection)

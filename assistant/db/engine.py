@@ -18,6 +18,10 @@ PRINCIPAL = "goalspace_principal"
 """The execution option that names the principal of a connection; without it the one of `acting_as` counts."""
 
 IDENTIFY = "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)"
+READ_ONLY = "set transaction read only"
+
+PREPARE_AFTER = 5
+"""How often a statement is run on a connection before the server keeps its plan."""
 
 
 def driver_url(url: str | URL) -> URL:
@@ -26,12 +30,20 @@ def driver_url(url: str | URL) -> URL:
 
 
 def create_engine(
-    url: str | URL, *, roles: Collection[Role], pool_size: int, application: str, patience: float = CLIENT_SECONDS
+    url: str | URL,
+    *,
+    roles: Collection[Role],
+    pool_size: int,
+    application: str,
+    patience: float = CLIENT_SECONDS,
+    prepares: bool = True,
+    read_only: bool = False,
 ) -> AsyncEngine:
     """An engine whose transactions run as the current principal, of one of `roles`; it connects on first use.
 
-    `patience` is in seconds, for each answer of the server. Raises MissingIdentityError, from `begin`, where no
-    principal is set or one of another role.
+    `patience` is in seconds, for each answer of the server. Without `prepares` no statement outlives its transaction,
+    as a transaction pooler demands. Raises MissingIdentityError, from `begin`, where no principal is set or one of
+    another role.
     """
     engine = create_async_engine(
         driver_url(url),
@@ -43,6 +55,7 @@ def create_engine(
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "application_name": f"goalspace {application}",
+            "prepare_threshold": PREPARE_AFTER if prepares else None,
             "async_creator_fn": patient_for(patience).connect,
         },
     )
@@ -57,6 +70,8 @@ def create_engine(
             raise MissingIdentityError(f"this engine serves {sorted(allowed)}, not {principal.role!r}")
         cursor = connection.connection.cursor()
         try:
+            if read_only:
+                cursor.execute(READ_ONLY)
             cursor.execute(IDENTIFY, (principal.role, principal.claims))
         finally:
             cursor.close()

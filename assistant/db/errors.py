@@ -71,7 +71,9 @@ def translate(error: BaseException | None) -> AssistantError | None:
         case "23514" | "23502" | "22001" | "22003" | "22P02" | "22P05":
             path = error.diag.column_name or constraint.removeprefix(f"{error.diag.table_name}_")
             return InvalidError("A value is outside of what is allowed.", path=path)
-        case "57014" | "55P03" | "40001" | "40P01":
+        case "25006":  # the server became a replica, or was told to take no changes
+            return DatabaseUnavailableError("The database takes no changes at the moment; nothing was changed.")
+        case "57014" | "55P03" | "40001" | "40P01" | "25P03" | "25P04":
             return DatabaseUnavailableError("The database took too long; nothing was changed. Please try again.")
         case "53100":
             return DatabaseUnavailableError("The database has no space left; nothing was changed.")

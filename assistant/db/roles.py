@@ -37,6 +37,9 @@ LIMITS: Final = {
     "goalspace_jobs": {"statement_timeout": "60s", "lock_timeout": "2s"},
 }
 
+TRANSACTION_LIMITS: Final = {"goalspace_login": "30s", "goalspace_jobs": "15min"}
+"""Of a whole transaction, where the server has such a limit (PostgreSQL 17). Jobs gather statistics in theirs."""
+
 _SHARED_LIMITS: Final = {"idle_in_transaction_session_timeout": "10s", "timezone": "UTC"}
 
 
@@ -66,7 +69,10 @@ def ensure_roles(connection: psycopg.Connection[object]) -> None:
             _ensure_role(connection, role, "login noinherit")
             for group in members_of:
                 connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(role)))
-            for name, value in (LIMITS[role] | _SHARED_LIMITS).items():
+            limits = LIMITS[role] | _SHARED_LIMITS
+            if connection.info.server_version >= 170000:
+                limits = limits | {"transaction_timeout": TRANSACTION_LIMITS[role]}
+            for name, value in limits.items():
                 connection.execute(
                     sql.SQL("alter role {} set {} = {}").format(
                         sql.Identifier(role), sql.Identifier(name), sql.Literal(value)

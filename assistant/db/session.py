@@ -1,7 +1,7 @@
 """Short transactions, each as somebody: open, do, commit."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, LiteralString, Self
 
 from sqlalchemy.engine import URL
@@ -11,6 +11,7 @@ from assistant.db.connection import JOB_SECONDS
 from assistant.db.engine import PRINCIPAL, create_engine
 from assistant.db.errors import as_known_error
 from assistant.db.identity import Principal, Role, ServiceJob, acting_as, service
+from assistant.db.replica import Replica
 from assistant.db.roundtrip import Row
 from assistant.db.statements import Statement, StatementPool
 
@@ -25,13 +26,33 @@ class Database:
     statements go by `fetch`, others by `transaction`, the ORM by `session`: the same rights by each of them.
     """
 
-    def __init__(self, login_url: str | URL, jobs_url: str | URL, *, pool_size: int) -> None:
-        self.clients = create_engine(login_url, roles=CLIENT_ROLES, pool_size=pool_size, application="clients")
-        self.services = create_engine(
-            jobs_url, roles=SERVICE_ROLES, pool_size=pool_size, application="service", patience=JOB_SECONDS
+    def __init__(
+        self,
+        login_url: str | URL,
+        jobs_url: str | URL,
+        *,
+        pool_size: int,
+        prepares: bool = True,
+        replica: Replica | None = None,
+    ) -> None:
+        self.clients = create_engine(
+            login_url, roles=CLIENT_ROLES, pool_size=pool_size, application="clients", prepares=prepares
         )
-        self._of_clients = StatementPool(login_url, roles=CLIENT_ROLES, size=pool_size, application="clients")
-        self._of_service = StatementPool(jobs_url, roles=SERVICE_ROLES, size=pool_size, application="service")
+        self.services = create_engine(
+            jobs_url,
+            roles=SERVICE_ROLES,
+            pool_size=pool_size,
+            application="service",
+            patience=JOB_SECONDS,
+            prepares=prepares,
+        )
+        self._of_clients = StatementPool(
+            login_url, roles=CLIENT_ROLES, size=pool_size, application="clients", prepares=prepares
+        )
+        self._of_service = StatementPool(
+            jobs_url, roles=SERVICE_ROLES, size=pool_size, application="service", prepares=prepares
+        )
+        self._replica = replica
 
     async def __aenter__(self) -> Self:
         await self._of_clients.open()
@@ -46,6 +67,8 @@ class Database:
         await self._of_service.close()
         await self.clients.dispose()
         await self.services.dispose()
+        if self._replica is not None:
+            await self._replica.aclose()
 
     async def fetch(
         self, principal: Principal, statement: LiteralString, parameters: Sequence[Any] | dict[str, Any] = ()
@@ -82,6 +105,18 @@ class Database:
         with as_known_error():
             async with _open(self.clients, principal) as session, session.begin():
                 yield session
+
+    @asynccontextmanager
+    async def analytics(self, principal: Principal) -> AsyncIterator[AsyncSession]:
+        """A session for figures that may be some seconds old: on the replica where one is near, else as `session`.
+
+        The same identity and the same policies; nothing can be written.
+        """
+        async with AsyncExitStack() as stack:
+            session = None
+            if self._replica is not None:
+                session = await self._replica.open(principal, self.clients, stack)
+            yield session if session is not None else await stack.enter_async_context(self.session(principal))
 
     @asynccontextmanager
     async def service(self, job: ServiceJob) -> AsyncIterator[AsyncConnection]:

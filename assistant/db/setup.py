@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 from assistant.db import migrate
 from assistant.db.embedded import EmbeddedServer, start_embedded
+from assistant.db.replica import Replica
 from assistant.db.roles import Logins, ensure_roles, read_logins, set_passwords
 from assistant.db.session import Database
 from assistant.errors import ConfigurationError
@@ -32,6 +33,11 @@ class Server:
     """For listeners and session locks: never through a transaction pooler."""
     embedded: EmbeddedServer | None
     pool_size: int
+    is_pooled: bool = False
+    """Whether a transaction pooler stands before it."""
+    replica_url: str | None = None
+    """As the clients' login."""
+    replica_lag_seconds: float = 0.0
 
     @property
     def listen_url(self) -> str:
@@ -43,7 +49,21 @@ class Server:
         return address.render_as_string(hide_password=False)
 
     def open(self) -> Database:
-        return Database(self.logins.login_url, self.logins.jobs_url, pool_size=self.pool_size)
+        replica = None
+        if self.replica_url is not None:
+            replica = Replica(
+                self.replica_url,
+                pool_size=self.pool_size,
+                lag_seconds=self.replica_lag_seconds,
+                prepares=not self.is_pooled,
+            )
+        return Database(
+            self.logins.login_url,
+            self.logins.jobs_url,
+            pool_size=self.pool_size,
+            prepares=not self.is_pooled,
+            replica=replica,
+        )
 
     async def aclose(self) -> None:
         if self.embedded is not None:
@@ -101,7 +121,25 @@ def _prepare(settings: Settings, url: str, embedded: EmbeddedServer | None, *, u
     if current != newest:
         log.info("database_upgrade", current=current, newest=newest)
         migrate.upgrade(direct)
-    return Server(url, logins, direct, embedded, settings.pool_size)
+    return Server(
+        url,
+        logins,
+        direct,
+        embedded,
+        settings.pool_size,
+        is_pooled=settings.direct_url is not None,
+        replica_url=_replica_url(settings, logins),
+        replica_lag_seconds=settings.replica_lag_seconds,
+    )
+
+
+def _replica_url(settings: Settings, logins: Logins) -> str | None:
+    """The replica's address with the clients' login: a replica has the roles and passwords of its primary."""
+    if settings.replica_url is None:
+        return None
+    login = make_url(logins.login_url)
+    address = make_url(settings.replica_url.get_secret_value())
+    return address.set(username=login.username, password=login.password).render_as_string(hide_password=False)
 
 
 def connect(url: str) -> psycopg.Connection[object]:

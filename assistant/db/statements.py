@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.engine import URL, make_url
 
 from assistant.db.connection import CLIENT_SECONDS, patient_for
-from assistant.db.engine import CONNECT_SECONDS, IDENTIFY, POOL_WAIT_SECONDS
+from assistant.db.engine import CONNECT_SECONDS, IDENTIFY, POOL_WAIT_SECONDS, PREPARE_AFTER
 from assistant.db.errors import DatabaseUnavailableError, as_known_error
 from assistant.db.identity import MissingIdentityError, Principal, Role
 from assistant.db.roundtrip import Remembered, Row, run_together
@@ -29,7 +29,9 @@ RECONNECT_SECONDS: Final = 20.0
 class StatementPool:
     """Connections for such statements; open it before the first, close it after the last."""
 
-    def __init__(self, url: str | URL, *, roles: Collection[Role], size: int, application: str) -> None:
+    def __init__(
+        self, url: str | URL, *, roles: Collection[Role], size: int, application: str, prepares: bool = True
+    ) -> None:
         address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._roles = frozenset(roles)
         self._remembered: WeakKeyDictionary[psycopg.AsyncConnection[Any], Remembered] = WeakKeyDictionary()
@@ -46,6 +48,7 @@ class StatementPool:
                 "autocommit": True,
                 "connect_timeout": CONNECT_SECONDS,
                 "application_name": f"goalspace {application}",
+                "prepare_threshold": PREPARE_AFTER if prepares else None,
             },
         )
 
