@@ -33,6 +33,14 @@ LOOK_SECONDS: Final = 10.0
 STRAYS_EVERY: Final = 6
 """Looks, of which one also looks for stray rows and missing months."""
 
+# The login's own bounds are those of a job. One of a whole transaction cannot be raised once it has begun, only lifted;
+# servers before PostgreSQL 17 have none.
+_PATIENT: Final = text("""
+    select set_config('statement_timeout', :patience, true),
+        case when current_setting('transaction_timeout', true) is not null
+             then set_config('transaction_timeout', '0', true) end
+""")
+
 _RECORD: Final = text("""
     insert into assistant.upkeep (step, finished_at, seconds, outcome) values (:step, now(), :seconds, :outcome)
     on conflict (step) do update
@@ -110,8 +118,7 @@ class Upkeep:
 async def _patient(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     with acting_as(service("maintain")), as_known_error():
         async with engine.begin() as connection:
-            # The login's own bound is that of a job of the service.
-            await connection.execute(text(f"set local statement_timeout = '{PATIENCE_SECONDS:.0f}s'"))
+            await connection.execute(_PATIENT, {"patience": f"{PATIENCE_SECONDS:.0f}s"})
             yield connection
 
 
