@@ -18,6 +18,7 @@ from assistant.accounts.billing import BillingGate, take_in_billing_event
 from assistant.accounts.keys_routes import KeyController
 from assistant.accounts.routes import AuthController, MeController
 from assistant.accounts.service import AccountService
+from assistant.blog.routes import BlogController
 from assistant.body import StrictRequest
 from assistant.chat.routes import ConversationController, RunController
 from assistant.chat.service import ChatService
@@ -95,6 +96,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             comments_on("document"),
             comments_on("task"),
             CommentController,
+            BlogController,
             SpaceDocumentController,
             DocumentController,
             ConversationController,
