@@ -16,8 +16,10 @@ from assistant.errors import UnavailableError
 from assistant.llm.events import TextDelta, ToolUseStarted, Usage
 from assistant.mentor.citations import Citation
 from assistant.mentor.events import MentorEvent, Notice, ToolResult, ToolUseEnded, Turn, TurnRecord
-from tests.chat.conftest import Chat, Script, question, read_events, says, text_of
+from tests.chat.conftest import Chat, Script, ScriptedMentor, question, read_events, says, text_of
+from tests.chat.test_http import ask, input_of, read_stream
 from tests.fixtures.database import MakePerson, Person
+from tests.fixtures.http import LiveService
 
 CITED = Citation(1, uuid4(), uuid4(), "Knots", "Loops", None, "The bowline holds.", 4, 22)
 
@@ -136,3 +138,22 @@ async def test_nobody_else_is_told(
     run, _ = await run_of(chat, person, says("Hello."))
     await fold(database, monkeypatch)
     assert await read_events(chat, stranger.principal, run) == []
+
+
+async def test_over_http_a_snapshot_is_numbered_from_one_wherever_it_is_resumed(
+    offline_service: LiveService,
+    script: ScriptedMentor,
+    database: Database,
+    make_person: MakePerson,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    person = await make_person()
+    script.script = answers
+    async with offline_service.client(offline_service.token(person.id)) as client:
+        await ask(client, person.space_id, input_of("What?", run_id="r-1"))
+        await fold(database, monkeypatch)
+        last = (await client.get("/api/runs/r-1")).json()["last_seq"]
+        for after, expected in ((0, last), (3, last), (40, last), (last, 0)):
+            async with client.stream("GET", f"/api/runs/r-1/events?after={after}") as response:
+                numbered = [(seq, event["metadata"]["seq"]) async for seq, event in read_stream(response)]
+            assert numbered == [(n, n) for n in range(1, expected + 1)]
