@@ -5,13 +5,15 @@ A token says who somebody is, never what they may do: the role in the database i
 
 import base64
 import binascii
+import hashlib
 import json
 import secrets
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import Any, Final, Literal, Protocol
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -36,6 +38,11 @@ AUDIENCE_ROLE: Final = "authenticated"
 
 LEEWAY_SECONDS: Final = 30
 MAX_TOKEN_BYTES: Final = 8192
+
+VERIFIED_SECONDS: Final = 30.0
+"""For so long a signature that was good is taken to be good still: a key that is retired works on for as long."""
+
+VERIFIED_TOKENS: Final = 10_000
 MAX_TTL_SECONDS: Final = 366 * 24 * 3600
 
 _REFUSAL = "The token is missing, malformed, expired or not meant for this service."
@@ -112,13 +119,32 @@ class TokenVerifier:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
+        self._recent: OrderedDict[bytes, tuple[VerifiedToken, float]] = OrderedDict()
 
     async def verify(self, token: str) -> VerifiedToken:
-        """Raises UnauthorizedError, always the same one, or UnavailableError where keys cannot be had."""
+        """Raises UnauthorizedError, always the same one, or UnavailableError where keys cannot be had.
+
+        A page sends the same token with each request: its signature is checked anew every VERIFIED_SECONDS, its expiry
+        each time.
+        """
+        known = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        verified, until = self._recent.get(known, (None, 0.0))
+        if verified is not None and monotonic() < until:
+            if verified.expires_at.timestamp() <= time() - LEEWAY_SECONDS:
+                raise UnauthorizedError(_REFUSAL)
+            return verified
         try:
-            return _person(await self._claims(token))
+            verified = _person(await self._claims(token))
         except _MALFORMED as exc:
             raise UnauthorizedError(_REFUSAL) from exc
+        self._remember(known, verified)
+        return verified
+
+    def _remember(self, known: bytes, verified: VerifiedToken) -> None:
+        self._recent[known] = verified, monotonic() + VERIFIED_SECONDS
+        self._recent.move_to_end(known)
+        if len(self._recent) > VERIFIED_TOKENS:
+            self._recent.popitem(last=False)
 
     async def _claims(self, token: str) -> dict[str, Any]:
         if len(token) > MAX_TOKEN_BYTES or not token.isascii() or token.count(".") != 2:
