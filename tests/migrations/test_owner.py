@@ -33,6 +33,14 @@ async def test_an_owner_who_is_no_superuser_does_all_but_make_the_extension(tmp_
         ):
             await transaction.exec_driver_sql("select assistant.ensure_partitions(6)")
             await transaction.exec_driver_sql("select assistant.refresh_space_summaries()")
+            for call in (
+                "prepare_month('usage_logs', '2001-01-01')",
+                "move_month('usage_logs', '2001-01-01')",
+                "detach_months('usage_logs', 12, '2026-11-01')",
+                "drop_detached_months('usage_logs', 12, '2026-11-01')",
+                "refresh_statistics('conversations')",
+            ):
+                await transaction.exec_driver_sql(f"select assistant.{call}")
         async with await open_server(settings) as server:
             assert server.logins.login_url.startswith("postgresql")
         migrate.check(owner)

@@ -174,3 +174,18 @@ async def test_a_late_row_of_a_retired_month_brings_the_month_back(own_server: S
 async def test_only_months_of_the_two_tables_are_moved(own: Database, call: str) -> None:
     with pytest.raises(Exception, match="no month of a partitioned table"):
         await rows(own, f"select assistant.{call}")
+
+
+async def test_a_retired_month_comes_back_as_the_page_on_operations_says(own_server: Server, own: Database) -> None:
+    ada = await make_someone(own)
+    await ensure_partitions(own, date(2046, 1, 5))
+    await say(own, ada, noon(2046, 1), "kept after all")
+    await maintained(own_server, own, date(2046, 4, 1), Policy(keep_messages_months=1))
+    assert await history(own, ada) == []
+    owners_rows(
+        own_server,
+        "select private.prepare_partition('chat_messages', '2046-01-01'),"
+        " private.attach_partition('chat_messages', '2046-01-01')",
+    )
+    assert [message for _, message in await history(own, ada)] == ["kept after all"]
+    assert is_closed(own_server)
