@@ -189,3 +189,27 @@ async def test_a_retired_month_comes_back_as_the_page_on_operations_says(own_ser
     )
     assert [message for _, message in await history(own, ada)] == ["kept after all"]
     assert is_closed(own_server)
+
+
+async def test_runs_go_with_the_messages_that_are_dropped_and_not_before(own_server: Server, own: Database) -> None:
+    ada = await make_someone(own)
+    for status, began in (("completed", "2047-10-31"), ("completed", "2047-11-01"), ("running", "2047-10-31")):
+        await rows(
+            own,
+            "insert into assistant.runs (user_id, space_id, thread_id, client_run_id, status, process, lease_until,"
+            " created_at, finished_at) values (%s, %s, %s, %s, %s, gen_random_uuid(), now(), %s,"
+            " case when %s = 'completed' then now() end)",
+            ada.id,
+            ada.space,
+            f"{status} {began}",
+            f"{status} {began}",
+            status,
+            began,
+            status,
+        )
+    query = "select client_run_id from assistant.runs where user_id = %s order by 1"
+    today = date(2048, 1, 15)
+    await maintained(own_server, own, today, Policy(keep_messages_months=2))
+    assert len(await rows(own, query, ada.id)) == 3
+    await maintained(own_server, own, today, Policy(keep_messages_months=2, drop_detached=True))
+    assert await rows(own, query, ada.id) == [("completed 2047-11-01",), ("running 2047-10-31",)]
