@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic, time
+from time import time
 from typing import Any, Final, Literal, Protocol
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -39,10 +39,9 @@ AUDIENCE_ROLE: Final = "authenticated"
 LEEWAY_SECONDS: Final = 30
 MAX_TOKEN_BYTES: Final = 8192
 
-VERIFIED_SECONDS: Final = 30.0
-"""For so long a signature that was good is taken to be good still: a key that is retired works on for as long."""
+REMEMBERED: Final = 10_000
+"""Tokens whose signature need not be checked again."""
 
-VERIFIED_TOKENS: Final = 10_000
 MAX_TTL_SECONDS: Final = 366 * 24 * 3600
 
 _REFUSAL = "The token is missing, malformed, expired or not meant for this service."
@@ -119,43 +118,38 @@ class TokenVerifier:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
-        self._recent: OrderedDict[bytes, tuple[VerifiedToken, float]] = OrderedDict()
+        self._good: OrderedDict[bytes, _Good] = OrderedDict()
 
     async def verify(self, token: str) -> VerifiedToken:
         """Raises UnauthorizedError, always the same one, or UnavailableError where keys cannot be had.
 
-        A page sends the same token with each request: its signature is checked anew every VERIFIED_SECONDS, its expiry
-        each time.
+        A page sends the same token with each request: its signature is checked once, by the key that is still the one
+        to check it; its expiry each time.
         """
-        known = hashlib.sha256(token.encode("utf-8", "replace")).digest()
-        verified, until = self._recent.get(known, (None, 0.0))
-        if verified is not None and monotonic() < until:
-            if verified.expires_at.timestamp() <= time() - LEEWAY_SECONDS:
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        good = self._good.get(digest)
+        if good is not None and await self._keys.find(*good.header) == good.key:
+            if good.expiry <= time() - LEEWAY_SECONDS:
                 raise UnauthorizedError(_REFUSAL)
-            return verified
+            return good.verified
         try:
-            verified = _person(await self._claims(token))
+            good = await self._check(token)
         except _MALFORMED as exc:
             raise UnauthorizedError(_REFUSAL) from exc
-        self._remember(known, verified)
-        return verified
+        self._good[digest] = good
+        if len(self._good) > REMEMBERED:
+            self._good.popitem(last=False)
+        return good.verified
 
-    def _remember(self, known: bytes, verified: VerifiedToken) -> None:
-        self._recent[known] = verified, monotonic() + VERIFIED_SECONDS
-        self._recent.move_to_end(known)
-        if len(self._recent) > VERIFIED_TOKENS:
-            self._recent.popitem(last=False)
-
-    async def _claims(self, token: str) -> dict[str, Any]:
+    async def _check(self, token: str) -> "_Good":
         if len(token) > MAX_TOKEN_BYTES or not token.isascii() or token.count(".") != 2:
             raise ValueError("no token of ours")
-        header, payload, signature = token.split(".")
+        head, payload, signature = token.split(".")
         _bytes(signature)
-        return await self._check(token, _object(header), _object(payload))
-
-    async def _check(self, token: str, header: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any]:
+        header, claims = _object(head), _object(payload)
         _check_header(header)
-        key = await self._keys.find(header["alg"], header.get("kid"))
+        sought = header["alg"], header.get("kid")
+        key = await self._keys.find(*sought)
         if key is None:
             raise ValueError("no key for this header")
         jwt.decode(
@@ -167,7 +161,18 @@ class TokenVerifier:
             leeway=LEEWAY_SECONDS,
             options={"require": ["exp", "iss", "aud", "sub"]},
         )
-        return payload
+        return _Good(_person(claims), claims["exp"], sought, key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Good:
+    """A token whose signature was good, and by which key."""
+
+    verified: VerifiedToken
+    expiry: float
+    header: tuple[str, str | None]
+    """Algorithm and name of the key, as the token says."""
+    key: Key
 
 
 def _object(segment: str) -> dict[str, Any]:

@@ -222,6 +222,18 @@ async def test_what_we_issue_we_accept(verifier: TokenVerifier) -> None:
 # --- the installation's secret ----------------------------------------------------------------------------------------
 
 
+async def test_a_token_that_was_good_ends_when_it_says(
+    verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expiry = int(time()) + 60
+    token = signed(HEADER, claims(exp=expiry))
+    first = await verifier.verify(token)
+    assert await verifier.verify(token) is first
+    monkeypatch.setattr("assistant.identity.time", lambda: expiry + 30.0)
+    with pytest.raises(UnauthorizedError):
+        await verifier.verify(token)
+
+
 def test_a_secret_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
     settings = make_settings(tmp_path / "new")
     secret = installation_secret(settings)
