@@ -39,7 +39,7 @@ OWN_POSTS: Final = Listing(
     name="own posts",
     item=PostItem,
     source=f"{_POSTS} where p.author_id = (select auth.uid())) p",
-    filters={"q": contained_in("title", "excerpt"), "published": "published = %(published)s"},
+    filters={**POSTS.filters, "published": "published = %(published)s"},
     orders={**BY_CREATION, "published": (date_or_never("published_at"), ID)},
     columns=_COLUMNS,
     make=make_item,

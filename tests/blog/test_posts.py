@@ -178,6 +178,8 @@ async def test_lists_are_searched_and_sorted(ada: Caller, anybody: Caller) -> No
     assert await slugs(anybody, q=word, order="title") == [a, b, c]
     assert await slugs(ada, mine=True, order="created") == [b, a, c]
     assert await slugs(anybody, q="100 %", author_id=str(ada.id)) == [a]
+    assert await slugs(ada, q="three", author_id=str(ada.id), mine=True, published=True) == [c]
+    assert await slugs(ada, author_id=str(uuid4()), mine=True) == []
     first = (await anybody.get(POSTS, params={"q": word, "limit": 2})).json()
     rest = (await anybody.get(POSTS, params={"q": word, "cursor": first["next_cursor"]})).json()
     assert [item["slug"] for item in first["items"] + rest["items"]] == [a, b, c]
