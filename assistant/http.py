@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar, Final, LiteralString, TypeVar
 import msgspec
 import structlog
 from litestar.connection import ASGIConnection, Request
-from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler
 from litestar.response import Response
@@ -172,21 +171,18 @@ def visible(model: type[Base], parameter: str, noun: str) -> Guard:
 
 # --- headers ----------------------------------------------------------------------------------------------------------
 
-_ALWAYS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
-_UNLESS_SET = {
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "cache-control": "no-store",
-    "vary": "Origin",
-}
+_ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+_UNLESS_SET = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+    (b"vary", b"Origin"),
+)
 
 
 async def secure_headers(message: Message, scope: Scope) -> None:
     """Before each response starts, that of an error included. A page or a file may set its own policy and caching."""
-    if message["type"] != "http.response.start":
-        return
-    headers = MutableScopeHeaders.from_message(message)
-    headers["x-request-id"] = request_id(scope)
-    for name, value in _ALWAYS.items():
-        headers[name] = value
-    for name, value in _UNLESS_SET.items():
-        headers.setdefault(name, value)
+    if message["type"] == "http.response.start":
+        own = message["headers"]
+        there = {name.lower() for name, _ in own}
+        added = [pair for pair in _UNLESS_SET if pair[0] not in there]
+        message["headers"] = [*own, *_ALWAYS, *added, (b"x-request-id", request_id(scope).encode())]

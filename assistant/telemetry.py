@@ -112,6 +112,16 @@ class Metrics:
             ("method", "route"),
             registry=self.registry,
         )
+        self._of_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """An answered request; looking up its labels anew would take longer than counting it."""
+        known = self._of_route.get((method, route, status))
+        if known is None:
+            known = self.requests.labels(method, route, status), self.seconds.labels(method, route)
+            self._of_route[method, route, status] = known
+        known[0].inc()
+        known[1].observe(seconds)
 
 
 # --- requests ---------------------------------------------------------------------------------------------------------
@@ -147,6 +157,5 @@ class ObserveRequests(ASGIMiddleware):
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method, route = str(scope.get("method", "")), str(scope.get("path_template", ""))
-        self._metrics.requests.labels(method, route, status).inc()
-        self._metrics.seconds.labels(method, route).observe(seconds)
+        self._metrics.count(method, route, status, seconds)
         log.debug("request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 1))
