@@ -2,7 +2,7 @@
 # from the hashed files in requirements/ alone, and do nothing twice: a stamp carries the checksum of its inputs.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check format lock clean chromium
+.PHONY: help setup demo serve test check format lock clean chromium pgbouncer
 .NOTPARALLEL:
 
 PYTHON ?= python3.11 python3 python3.12 python3.13 python3.14
@@ -32,7 +32,7 @@ demo: setup  ## ask the mentor one question in the terminal, then serve a page t
 serve: setup  ## the service on http://127.0.0.1:8000 (SERVE="--port 9000": another port)
 	@exec $(BIN)/goalspace serve $(SERVE)
 
-test: chromium setup $(DEVELOPMENT) $(NODE) $(LOCAL_MODEL)  ## everything that the tests need, then all tests (TESTS=tests/chat: only some)
+test: chromium pgbouncer setup $(DEVELOPMENT) $(NODE) $(LOCAL_MODEL)  ## everything that the tests need, then all tests (TESTS=tests/chat: only some)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(TESTS)
 
 check: setup $(DEVELOPMENT)  ## format, lint, types, import directions, Dockerfile, revisions, and what is in the tree
@@ -111,6 +111,15 @@ chromium:
 	    if [ "$$(id -u)" = 0 ]; then as_root=; else as_root="sudo -n"; fi; \
 	    { $$as_root apt-get update -qq && $$as_root apt-get install -y -qq --no-install-recommends chromium; } >/dev/null \
 	    || { echo "The browser tests need Chromium: install it (Debian: apt-get install chromium) and run this again." >&2; exit 1; }; \
+	}
+
+# Where it is to be had; its tests are skipped elsewhere, and say so.
+pgbouncer:
+	@command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || ! command -v apt-get >/dev/null || { \
+	    echo "Installing PgBouncer"; \
+	    if [ "$$(id -u)" = 0 ]; then as_root=; else as_root="sudo -n"; fi; \
+	    { $$as_root apt-get update -qq && $$as_root apt-get install -y -qq --no-install-recommends pgbouncer; } >/dev/null \
+	    || echo "Without PgBouncer the tests of it are skipped (Debian: apt-get install pgbouncer)." >&2; \
 	}
 
 # One stamp of a kind at a time: an older one must not be taken for current when its inputs come back.

@@ -106,8 +106,8 @@ def _compare(url: str) -> list[str]:
         return models + compare(url)
     except psycopg.errors.InsufficientPrivilege as exc:
         raise SchemaError(
-            "Policies, grants and functions were not compared: the role of DATABASE_URL needs CREATEDB for that "
-            f"({exc.diag.message_primary})."
+            "Policies, rights and functions were not compared: the role of DATABASE_URL may not make a scratch database "
+            f"with the extensions ({exc.diag.message_primary})."
         ) from exc
 
 

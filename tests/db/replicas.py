@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -35,6 +35,8 @@ def open_primary(data_dir: Path) -> Iterator[EmbeddedServer]:
     try:
         yield cluster
     finally:
+        with suppress(psycopg.OperationalError), psycopg.connect(cluster.url, autocommit=True) as connection:
+            connection.execute("alter system reset unix_socket_directories")
         cluster.close()
         shutil.rmtree(door)
 
