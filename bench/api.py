@@ -114,7 +114,10 @@ def measure(data_dir: Path, clients: int, requests: int, rounds: int) -> tuple[l
     try:
         fill(url, user_id)
         ours, floor = [], []
-        with running_service(data_dir) as service, bare_service(url, user_id) as (bare, bare_pid):
+        with (
+            running_service(data_dir, GOALSPACE_REQUESTS_PER_MINUTE="1000000") as service,
+            bare_service(url, user_id) as (bare, bare_pid),
+        ):
             for _ in range(rounds):
                 floor.append(asyncio.run(load(bare, bare_pid, token, clients, requests)))
                 ours.append(asyncio.run(load(service.address, service.pid, token, clients, requests)))
