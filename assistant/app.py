@@ -30,7 +30,7 @@ from assistant.entity_tags import NotModified, provide_preconditions, tag_answer
 from assistant.errors import UnauthorizedError
 from assistant.goals.routes import GoalController
 from assistant.health import HealthController, Readiness
-from assistant.http import DEFAULT_BODY_BYTES, render_problem, secure_headers
+from assistant.http import DEFAULT_BODY_BYTES, RefuseNul, render_problem, secure_headers
 from assistant.identity import Authentication, Authenticator, TokenIssuer, provide_principal
 from assistant.knowledge.retrieval import Retriever
 from assistant.knowledge.routes import DocumentController, SpaceDocumentController
@@ -102,7 +102,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             ConversationController,
             RunController,
         ],
-        middleware=[Authentication(), NotModified()],
+        middleware=[Authentication(), RefuseNul(), NotModified()],
         after_request=tag_answer,
         dependencies={
             "principal": Provide(provide_principal, sync_to_thread=False),

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from math import ceil
 from typing import Annotated, Any, ClassVar, Final, LiteralString, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
 from litestar.connection import ASGIConnection, Request
+from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler
+from litestar.middleware import ASGIMiddleware
 from litestar.response import Response
-from litestar.types import Guard, Message, Scope
+from litestar.types import ASGIApp, Guard, Message, Receive, Scope, Send
 from sqlalchemy.exc import DBAPIError
 
 from assistant.body import explain
@@ -142,6 +145,24 @@ def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
     if fault.get("source") == "header":
         name = name.replace("_", "-").title()
     return {"path": name, "message": sentence}
+
+
+# --- addresses --------------------------------------------------------------------------------------------------------
+
+
+class RefuseNul(ASGIMiddleware):
+    """An address may spell a NUL character, which no column can hold: nothing is called so."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        if "\0" in scope["path"]:
+            raise NotFoundError("There is nothing at this address.")
+        if b"%00" in scope["query_string"]:
+            for name, value in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
+                if "\0" in name + value:
+                    raise InvalidError("The text holds a NUL character, which cannot be stored.", path=name)
+        await next_app(scope, receive, send)
 
 
 # --- guards -----------------------------------------------------------------------------------------------------------

@@ -350,15 +350,15 @@ async def _try(endpoint: Endpoint, ground: Ground, actor: str, visibility: str) 
 
 
 def _expected(endpoint: Endpoint, ground: Ground, actor: str, visibility: str) -> int:
-    if _holds(endpoint.cells, actor, visibility):
+    if holds(endpoint.cells, actor, visibility):
         return endpoint.success
     if actor == "anon" and (endpoint.path, endpoint.method) in ground.closed:
         return 401
     in_a_space = READERS if re.search(r"{(?!goal|key|run|invitation|slug)\w+}", endpoint.path) else NOBODY
-    return 403 if _holds(in_a_space if endpoint.sees is None else endpoint.sees, actor, visibility) else 404
+    return 403 if holds(in_a_space if endpoint.sees is None else endpoint.sees, actor, visibility) else 404
 
 
-def _holds(cells: str, actor: str, visibility: str) -> bool:
+def holds(cells: str, actor: str, visibility: str) -> bool:
     cell = dict(zip(ACTORS, cells.split(), strict=True))[actor]
     return cell == "✓" or LETTERS[visibility] in cell
 
@@ -387,3 +387,23 @@ def without_a_row(contract: dict[str, Any]) -> set[str]:
         if path.startswith("/api/")
     }
     return served - {f"{endpoint.method} {endpoint.path}" for endpoint in ENDPOINTS}
+
+
+# --- fields that are not asked for ------------------------------------------------------------------------------------
+
+
+def fields_of(contract: dict[str, Any], described: dict[str, Any]) -> set[str]:
+    """The fields of what a request body or the successful response of an operation holds; of a file none."""
+    answers = [described.get(status, {}) for status in ("200", "201")] if "content" not in described else [described]
+    schemas = [answer.get("content", {}).get("application/json", {}).get("schema", {}) for answer in answers]
+    names = [schema.get("$ref", "").rpartition("/")[2] for schema in schemas]
+    return {field for name in names if name for field in contract["components"]["schemas"][name]["properties"]}
+
+
+async def send(endpoint: Endpoint, ground: Ground, field: str) -> httpx2.Response:
+    """The request of a row, as the owner, with one more field."""
+    ids = ids_for(ground, "owner", "shared")
+    assert endpoint.body is not None
+    body = endpoint.body(ids)
+    assert isinstance(body, dict)
+    return await _ask(replace(endpoint, body=sends(**body, **{field: None})), ground, "owner", ids)
