@@ -71,6 +71,7 @@ grant select on migrations.alembic_version to service_role;
 
 alter default privileges in schema public revoke all on tables from public, anon, authenticated;
 alter default privileges in schema public revoke all on functions from public, anon, authenticated;
+alter default privileges in schema public revoke all on sequences from public, anon, authenticated;
 alter default privileges in schema assistant revoke all on tables from public, anon, authenticated;
 alter default privileges in schema partitions revoke all on tables from public, anon, authenticated;
 alter default privileges revoke execute on functions from public;
