@@ -10,6 +10,7 @@ GOALS: Final = Listing(
     item=GoalRead,
     source="public.goals",
     filters={
+        "user_id": "user_id = %(user_id)s",
         "status": "status = %(status)s",
         "category": "category = %(category)s",
         "due_before": "due_date < %(due_before)s",
@@ -21,4 +22,4 @@ GOALS: Final = Listing(
         "priority": (Key("coalesce(priority, 0)", int, lambda goal: goal.priority or 0), ID),
     },
 )
-"""The person's own."""
+"""The person's own: the policy says so as well, but an index is chosen by a value that is there to be seen."""
