@@ -213,3 +213,14 @@ async def test_runs_go_with_the_messages_that_are_dropped_and_not_before(own_ser
     assert len(await rows(own, query, ada.id)) == 3
     await maintained(own_server, own, today, Policy(keep_messages_months=2, drop_detached=True))
     assert await rows(own, query, ada.id) == [("completed 2047-11-01",), ("running 2047-10-31",)]
+
+
+async def test_attaching_a_month_reads_none_of_its_rows(own_server: Server, own: Database) -> None:
+    """Its check says that they belong there."""
+    said: list[str] = []
+    with connect(own_server.url) as connection, connection.transaction(force_rollback=True):
+        connection.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
+        connection.execute("select private.prepare_partition('usage_logs', '2051-01-01')")
+        connection.execute("set local client_min_messages = debug1")
+        connection.execute("select private.attach_partition('usage_logs', '2051-01-01')")
+    assert 'partition constraint for table "usage_logs_2051_01" is implied by existing constraints' in said
