@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection, create_engine, pool, text
 
-from assistant.db.migrate import LOCK, VERSION_SCHEMA
+from assistant.db.migrate import LOCK, LOCK_TIMEOUT, VERSION_SCHEMA
 from assistant.db.roles import DEFINER, LENT_SCHEMAS
 from assistant.db.tables import metadata
 
@@ -37,7 +37,7 @@ def lend(connection: Connection, *, take_back: bool) -> None:
 def run(connection: Connection) -> None:
     connection.execute(text("select pg_advisory_lock(hashtext(:lock))"), {"lock": LOCK})
     connection.execute(text(f"create schema if not exists {VERSION_SCHEMA}"))
-    connection.execute(text("set lock_timeout = '5s'"))
+    connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.execute(text("set statement_timeout = '15min'"))
     connection.commit()
     context.configure(
@@ -51,9 +51,12 @@ def run(connection: Connection) -> None:
         autogenerate_plugins=["alembic.autogenerate.*", "~alembic.autogenerate.comments"],  # revisions hold comments
     )
     lend(connection, take_back=False)
-    with context.begin_transaction():
-        context.run_migrations()
-    lend(connection, take_back=True)
+    try:
+        with context.begin_transaction():
+            context.run_migrations()
+    finally:
+        connection.rollback()
+        lend(connection, take_back=True)
 
 
 engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)

@@ -65,14 +65,45 @@ def test_two_that_upgrade_at_once_take_turns(new_database: NewDatabase) -> None:
         assert migrate.current(connection) == migrate.head()
 
 
+def may_make_something(url: str) -> list[str]:
+    with connect(url) as connection:
+        row = connection.execute("""
+            select coalesce(array_agg(nspname::text), '{}') from pg_namespace
+            where has_schema_privilege('goalspace_definer', oid, 'create')
+        """).fetchone()
+    assert isinstance(row, tuple)
+    return list(row[0])
+
+
+def test_one_that_meets_a_lock_gives_way_and_tries_again(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = new_database()
+    migrate.upgrade(url, "20261124_02")
+    monkeypatch.setattr(migrate, "LOCK_TIMEOUT", "50ms")
+    pauses: list[float] = []
+    with connect(url) as busy:
+        busy.execute("begin")
+        busy.execute("lock table public.users in row exclusive mode")
+        monkeypatch.setattr("assistant.db.migrate.time.sleep", pauses.append)
+        with pytest.raises(migrate.LockedError, match="A table is in use all the time"):
+            migrate.upgrade(url)
+        assert pauses == list(migrate.PAUSES)
+        assert may_make_something(url) == []
+
+        def release(_: float) -> None:
+            busy.execute("rollback")
+
+        monkeypatch.setattr("assistant.db.migrate.time.sleep", release)
+        migrate.upgrade(url)
+    with connect(url) as connection:
+        assert migrate.current(connection) == migrate.head()
+
+
 def test_the_definer_role_may_make_nothing_afterwards(new_database: NewDatabase) -> None:
     url = new_database()
     migrate.upgrade(url)
-    with connect(url) as connection:
-        row = connection.execute("""
-            select array_agg(nspname) from pg_namespace where has_schema_privilege('goalspace_definer', oid, 'create')
-        """).fetchone()
-    assert row == (None,)
+    assert may_make_something(url) == []
 
 
 def test_without_uuid_ossp_there_is_a_function_of_its_name(new_database: NewDatabase) -> None:
