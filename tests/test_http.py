@@ -205,8 +205,8 @@ def database_error(state: str) -> DBAPIError:
 
 @pytest.mark.parametrize(
     ("state", "status"),
-    [("42501", 403), ("23503", 409), ("23505", 409), ("23514", 422), ("22P05", 422), ("57014", 503), ("25006", 503), ("40001", 503),
-     ("53100", 503), ("53300", 503), ("57P01", 503), ("08006", 503), ("42601", 500), ("42P01", 500)],
+    [("42501", 403), ("23503", 409), ("23505", 409), ("23514", 422), ("22P05", 422), ("57014", 503), ("25006", 503),
+     ("40001", 503), ("53100", 503), ("53300", 503), ("57P01", 503), ("08006", 503), ("42601", 500), ("42P01", 500)],
 )  # fmt: skip
 async def test_refusals_of_the_database_have_their_status(state: str, status: int) -> None:
     for error in (database_error(state), ExceptionGroup("while closing", [database_error(state)])):
