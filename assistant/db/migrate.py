@@ -58,8 +58,8 @@ def _patiently(work: Callable[[], None]) -> None:
         time.sleep(pause)
     if not _is_done(work):
         raise LockedError(
-            "A table is in use all the time, and the schema cannot be changed: stop what uses it, such as a backup or a "
-            "long transaction, and run this again. What was done so far stays."
+            "A table is in use all the time, and the schema cannot be changed: stop what uses it, such as a backup or "
+            "a long transaction, and run this again. What was done so far stays."
         )
 
 
