@@ -14,8 +14,10 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from assistant.accounts.admission import UserAdmission
 from assistant.accounts.billing import BillingGate, take_in_billing_event
 from assistant.accounts.keys_routes import KeyController
+from assistant.accounts.own_data_routes import OwnDataController
 from assistant.accounts.routes import AuthController, MeController
 from assistant.accounts.service import AccountService
 from assistant.blog.routes import BlogController
@@ -82,6 +84,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
         "/",
         route_handlers=[
             MeController,
+            OwnDataController,
             KeyController,
             get_usage,
             GoalController,
@@ -125,6 +128,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             *page_routes(local_accounts=settings.jwks_url is None, demo=demo),
         ],
         dependencies={
+            "admission": Provide(provide_admission, sync_to_thread=False),
             "authenticator": Provide(provide_authenticator, sync_to_thread=False),
             "chat": Provide(provide_chat, sync_to_thread=False),
             "gate": Provide(provide_gate, sync_to_thread=False),
@@ -217,6 +221,10 @@ def provide_database(state: State) -> Database:
 
 def provide_accounts(state: State) -> AccountService:
     return _services(state).accounts
+
+
+def provide_admission(state: State) -> UserAdmission:
+    return _services(state).admission
 
 
 def provide_authenticator(state: State) -> Authenticator:

@@ -68,6 +68,8 @@ class VerifiedToken:
     """None: a person's own token, and no program's key."""
     scopes: frozenset[KeyScope] | None = None
     """What a key is for; None: everything."""
+    issued_at: datetime | None = None
+    """None where a token does not say so, and of keys."""
 
     def require(self, scope: KeyScope) -> None:
         """Raises ForbiddenError."""
@@ -225,7 +227,13 @@ def _person(claims: dict[str, Any]) -> VerifiedToken:
         raise ValueError("an expiry that is none")
     if not (email is None or isinstance(email, str)):
         raise ValueError("no address")
-    return VerifiedToken(user_id, datetime.fromtimestamp(expiry, UTC), email.strip().lower() if email else None)
+    issued = claims.get("iat")
+    return VerifiedToken(
+        user_id,
+        datetime.fromtimestamp(expiry, UTC),
+        email.strip().lower() if email else None,
+        issued_at=None if issued is None else datetime.fromtimestamp(issued, UTC),
+    )
 
 
 class TokenIssuer:
@@ -382,7 +390,7 @@ async def in_person(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRoute
     if verified is None:
         raise UnauthorizedError("Sign in first.")
     if verified.key_id is not None:
-        raise ForbiddenError("Keys are made and taken away by people only: use a token.", code="key_not_allowed")
+        raise ForbiddenError("This is for people, and not for keys: use a token.", code="key_not_allowed")
 
 
 def provide_principal(request: ASGIConnection[Any, Any, Any, Any]) -> Principal:

@@ -43,6 +43,7 @@ class Services:
     settings: Settings
     server: Server
     database: Database
+    admission: UserAdmission
     authenticator: Authenticator
     issuer: TokenIssuer | None
     accounts: AccountService
@@ -92,6 +93,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             settings=settings,
             server=server,
             database=database,
+            admission=admission,
             authenticator=Authenticator(verifier, admission, keys),
             issuer=build_issuer(settings),
             accounts=AccountService(database, Passwords()),

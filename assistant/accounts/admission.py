@@ -1,11 +1,13 @@
 """Letting in the bearer of a good token: does this person exist, and have we met before?"""
 
 from collections import OrderedDict
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Final
 from uuid import UUID
 
 from assistant.accounts import repository
+from assistant.accounts.departure import LEFT_SINCE, hash_person
 from assistant.accounts.visits import Visits
 from assistant.db.errors import DuplicateError, UnknownReferenceError
 from assistant.db.session import Database
@@ -51,7 +53,18 @@ class UserAdmission:
     async def _exists(self, token: VerifiedToken) -> bool:
         if await self._database.fetch_as_service("accounts", repository.FIND_USER, {"user": token.user_id}):
             return True
-        return token.email is not None and await self._take_in(token.user_id, token.email)
+        if token.email is None or await self._has_left(token):
+            return False
+        return await self._take_in(token.user_id, token.email)
+
+    async def _has_left(self, token: VerifiedToken) -> bool:
+        """A token from before somebody deleted their account lets nobody in; one that does not say when, neither."""
+        values = (hash_person(token.user_id), token.issued_at or datetime.fromtimestamp(0, UTC))
+        return bool(await self._database.fetch_as_service("accounts", LEFT_SINCE, values))
+
+    def forget(self, user_id: UUID) -> None:
+        """Look them up the next time: they may be gone."""
+        self._seen.pop(user_id, None)
 
     async def _take_in(self, user_id: UUID, email: str) -> bool:
         """A row for somebody whom the identity provider knows; False: it does not, or no longer."""

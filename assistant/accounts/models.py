@@ -79,6 +79,17 @@ class BillingEvent(Base):
     __table_args__ = ({"schema": "assistant"},)
 
 
+class Departure(Base):
+    """Who deleted their account, as a hash of their id."""
+
+    __tablename__ = "departures"
+
+    person: Mapped[bytes] = mapped_column(primary_key=True)
+    left_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+
+    __table_args__ = ({"schema": "assistant"},)
+
+
 class LocalAccount(Timestamped, Base):
     """The password, as an argon2 hash, of somebody who signs in here and not at a provider."""
 

@@ -66,6 +66,11 @@ async def find_user_id(connection: AsyncConnection, email: str) -> UUID | None:
     return await connection.scalar(select(User.id).where(func.lower(User.email) == email))
 
 
+async def find_password_hash(connection: AsyncConnection, user_id: UUID) -> str | None:
+    """None: they have no password here."""
+    return await connection.scalar(select(LocalAccount.password_hash).where(LocalAccount.user_id == user_id))
+
+
 async def find_credentials(connection: AsyncConnection, email: str) -> Credentials | None:
     statement = (
         select(LocalAccount.user_id, LocalAccount.password_hash)

@@ -57,6 +57,12 @@ class AccountService:
                 await repository.replace_password_hash(connection, found.user_id, renewed)
         return found.user_id
 
+    async def confirm(self, user_id: UUID, password: str) -> bool | None:
+        """Whether it is the person's password; None: they have none here."""
+        async with self._database.service("accounts") as connection:
+            password_hash = await repository.find_password_hash(connection, user_id)
+        return None if password_hash is None else await self._passwords.matches(password_hash, password)
+
 
 def normalise(email: str) -> str:
     """One spelling per address. Its first part may in theory tell cases apart; no provider of mail does."""

@@ -1,11 +1,16 @@
 """`goalspace user`, `token` and `space`: people, and what they work in."""
 
-from typing import Any
+import secrets
+import sys
+from pathlib import Path
+from typing import IO, Any
 from uuid import UUID
 
 import click
 import msgspec
 
+from assistant.accounts.departure import delete_person
+from assistant.accounts.own_data import export_person
 from assistant.accounts.passwords import Passwords
 from assistant.accounts.repository import has_auth_stand_in
 from assistant.accounts.schemas import SignUp
@@ -14,7 +19,7 @@ from assistant.body import explain
 from assistant.cli.common import find_user, open_database, open_settings, print_json, run
 from assistant.db.identity import learner
 from assistant.db.session import Database
-from assistant.errors import ConfigurationError
+from assistant.errors import ConfigurationError, ConflictError
 from assistant.goals import service as goals
 from assistant.identity import MAX_TTL_SECONDS, build_issuer
 from assistant.settings import Settings
@@ -56,6 +61,53 @@ async def _create_user(
             if not await has_auth_stand_in(connection):
                 raise ConfigurationError("This database belongs to an identity provider: make the account there.")
         return await AccountService(database, Passwords()).sign_up(email, password, full_name=name, tier=tier)
+
+
+@user.command("export")
+@click.argument("email")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def export_user(email: str, file: Path) -> None:
+    """Write all that is stored of the user EMAIL to FILE, as JSON. The file must not be there yet.
+
+    \b
+    goalspace user export ada@example.org ada.json
+    """
+    if file.exists():
+        raise ConflictError(f"{file} is there already.")
+    draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}.draft")
+    try:
+        draft.touch(mode=0o600)
+        with draft.open("wb") as opened:
+            run(_export_user(open_settings(), email, opened))
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+    click.echo(f"Wrote {file.stat().st_size:,} bytes to {file}")
+
+
+async def _export_user(settings: Settings, email: str, output: IO[bytes]) -> None:
+    async with open_database(settings) as database:
+        async for piece in export_person(database, await find_user(database, email)):
+            output.write(piece)
+
+
+@user.command("delete")
+@click.argument("email")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete_user(email: str, yes: bool) -> None:
+    """Delete the user EMAIL with all that is stored of them, for good.
+
+    What others own stays. On a database with an identity provider of its own, the identity stays, too: delete it there.
+    """
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Delete {email} with their goals, spaces, posts and conversations?", abort=True)
+    run(_delete_user(open_settings(), email))
+    click.echo(f"Deleted {normalise(email)}")
+
+
+async def _delete_user(settings: Settings, email: str) -> None:
+    async with open_database(settings) as database:
+        await delete_person(database, await find_user(database, email))
 
 
 @click.command()

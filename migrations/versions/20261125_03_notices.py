@@ -316,7 +316,22 @@ revoke execute on function public.blog_authors(uuid[]) from public;
 grant execute on function public.blog_authors(uuid[]) to anon, authenticated;
 """
 
+# Where an identity provider knows people, a token that was issued before somebody left would take them in again.
+DEPARTURES = """
+create table assistant.departures (
+    person bytea primary key check (octet_length(person) = 32),
+    left_at timestamptz not null default now()
+);
+comment on table assistant.departures is
+    'who deleted their account, as the SHA-256 of their id: tokens issued before that let nobody in';
+create index idx_departures_left_at on assistant.departures (left_at);
+alter table assistant.departures enable row level security;
+alter table assistant.departures force row level security;
+grant select, insert, update, delete on assistant.departures to service_role;
+"""
+
 DOWN = """
+drop table assistant.departures;
 drop function public.blog_authors(uuid[]);
 revoke select on public.blog_posts from goalspace_definer;
 drop trigger date_publication on public.blog_posts;
@@ -356,7 +371,7 @@ drop function private.announce_invitation(), private.find_invited(), assistant.l
 
 def upgrade() -> None:
     run = op.get_bind().exec_driver_sql
-    for part in (INVITATIONS, ACCEPTING, LEAVING, OUTBOX, REPLIES, BLOG):
+    for part in (INVITATIONS, ACCEPTING, LEAVING, OUTBOX, REPLIES, BLOG, DEPARTURES):
         run(part)
 
 

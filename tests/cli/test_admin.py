@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import jwt
@@ -12,8 +13,10 @@ from sqlalchemy import text
 from assistant.accounts.passwords import Passwords
 from assistant.accounts.service import AccountService
 from assistant.db.session import Database
+from assistant.db.setup import Server
 from assistant.identity import build_verifier
 from assistant.settings import Settings
+from tests.accounts.planting import search
 from tests.cli.conftest import Goalspace, one_line
 
 
@@ -116,3 +119,28 @@ def test_no_secret_is_in_a_help_text(goalspace: Goalspace, settings: Settings) -
     secret = (Path(settings.data_dir) / "secret.key").read_text()
     for arguments in (("--help",), ("user", "create", "--help"), ("token", "--help")):
         assert secret not in goalspace(*arguments).output
+
+
+def test_an_operator_exports_and_deletes(
+    goalspace: Goalspace,
+    email: str,
+    tmp_path: Path,
+    server: Server,
+) -> None:
+    user_id = goalspace("user", "create", email).stdout.split()[-1]
+    goalspace("space", "create", "--user", email, "--goal", "Learn to sail", "--title", "Sailing")
+    file = tmp_path / "ada.json"
+    made = goalspace("user", "export", email.upper(), str(file))
+    assert made.exit_code == 0, made.output
+    document: dict[str, Any] = json.loads(file.read_text())
+    assert [goal["title"] for goal in document["tables"]["goals"]] == ["Learn to sail"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    again = goalspace("user", "export", email, str(file))
+    assert (again.exit_code, "there already" in one_line(again)) == (1, True)
+    gone = goalspace("user", "delete", email, "--yes")
+    assert gone.exit_code == 0, gone.output
+    assert search(server, user_id, email.lower()) == set()
+    for command in (("delete", email), ("export", email, str(tmp_path / "none.json"))):
+        refused = goalspace("user", *command)
+        assert (refused.exit_code, "no user" in one_line(refused)) == (1, True)
+    assert list(tmp_path.iterdir()) == [file]

@@ -83,6 +83,7 @@ ROWS: Final[dict[str, LiteralString]] = {
         insert into assistant.stored_answers (user_id, request, body_hash, status, answer)
         values ({user}, sha256('r'), sha256('b'), 201, '{{}}')""",
     "assistant.upkeep": "insert into assistant.upkeep (step, seconds) values ('space_summaries', 1)",
+    "assistant.departures": "insert into assistant.departures (person) values (sha256('x'))",
     "assistant.billing_events": "insert into assistant.billing_events (id) values ('evt_1')",
     "assistant.summary_changes": "update public.modules set space_id = space_id",
     "assistant.invitations": """

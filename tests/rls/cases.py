@@ -286,6 +286,11 @@ INVITATIONS = [
          "insert into assistant.outbox (kind, user_id, day) values ('due_tasks', %(other)s, '2026-11-25')"),
     case("outbox", "update", NOBODY_BUT_SERVICE,
          "update assistant.outbox set due_at = now() where invitation_id = %(invitation)s"),
+    case("departures", "select", NOBODY_BUT_SERVICE, "select from assistant.departures where person = sha256('x')"),
+    case("departures", "insert", NOBODY_BUT_SERVICE, "insert into assistant.departures (person) values (sha256('y'))"),
+    case("departures", "update", NOBODY_BUT_SERVICE,
+         "update assistant.departures set left_at = now() where person = sha256('x')"),
+    case("departures", "delete", NOBODY_BUT_SERVICE, "delete from assistant.departures where person = sha256('x')"),
     case("outbox", "delete", NOBODY_BUT_SERVICE, "delete from assistant.outbox where invitation_id = %(invitation)s"),
 ]  # fmt: skip
 

@@ -13,10 +13,10 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import httpx2
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from assistant.app import create_app
-from assistant.db.identity import Principal
+from assistant.db.identity import Principal, ServiceJob
 from assistant.db.session import Database
 from assistant.db.setup import Server, connect
 from assistant.settings import Settings
@@ -93,6 +93,8 @@ def invites(role: str) -> Body:
 OWN: Final = [
     *(Endpoint("GET", f"/api/me{path}", SIGNED_IN) for path in ("", "/preferences", "/subscription", "/usage")),
     Endpoint("PATCH", "/api/me", SIGNED_IN, sends(full_name="New")),
+    Endpoint("GET", "/api/me/export", SIGNED_IN),
+    Endpoint("DELETE", "/api/me", SIGNED_IN),
     Endpoint("PATCH", "/api/me/preferences", SIGNED_IN, sends(theme="dark")),
     Endpoint("GET", "/api/keys", SIGNED_IN),
     Endpoint("POST", "/api/keys", SIGNED_IN, sends(name="New")),
@@ -226,6 +228,12 @@ class ForgetfulDatabase(Database):
         async with super().session(principal) as session:
             yield session
             await session.rollback()
+
+    @asynccontextmanager
+    async def service(self, job: ServiceJob) -> AsyncIterator[AsyncConnection]:
+        async with super().service(job) as connection:
+            yield connection
+            await connection.rollback()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,10 +91,12 @@ def build(server: Server) -> World:
     world = World(server)
     with login(server, service("maintain")) as connection, connection.transaction(), connection.cursor() as cursor:
         become(cursor, service("maintain"))
-        cursor.execute("insert into auth.users (id, email) values (%s, 'unborn@example.org')", (world.unborn,))
+        unborn = f"{world.unborn}@example.org"
+        cursor.execute("insert into auth.users (id, email) values (%s, %s)", (world.unborn, unborn))
         email = f"{world.silent}@example.org"
         for table in ("auth.users", "users"):
             cursor.execute(f"insert into {table} (id, email) values (%s, %s)", (world.silent, email))
+        cursor.execute("insert into assistant.departures (person) values (sha256('x')) on conflict do nothing")
         for name in PEOPLE:
             _add_person(cursor, world, name)
         for visibility in VISIBILITIES:
