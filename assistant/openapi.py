@@ -1,9 +1,11 @@
 """The contract as a document: `/schema/openapi.json`. What holds for all endpoints is said of each of them here."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, OpenAPI, Schema, SecurityScheme
@@ -12,7 +14,7 @@ from litestar.routes import BaseRoute, HTTPRoute
 from litestar.typing import FieldDefinition
 
 from assistant import __version__
-from assistant.http import Incoming, signed_in
+from assistant.http import Incoming, Outgoing, signed_in
 from assistant.identity import in_person
 
 if TYPE_CHECKING:
@@ -65,9 +67,12 @@ REFUSALS: Final = {
 
 _TAGGED: Final = ("200", "201")
 
+_PAGE: Final = re.compile(rb"Page_[\w.]+\.([A-Za-z]+)_")
+"""How the framework names a page of something: by its module, which is nobody's business and makes poor type names."""
+
 
 class Contract(OpenAPISchemaPlugin, ReceiveRoutePlugin):
-    """Describes what a handler's signature does not say: refusals, sign-in, entity tags, fields that are not known."""
+    """Describes what a handler's signature does not say: refusals, sign-in, entity tags, which fields there are."""
 
     def __init__(self) -> None:
         self.closed: set[tuple[str, str]] = set()
@@ -95,7 +100,7 @@ class Contract(OpenAPISchemaPlugin, ReceiveRoutePlugin):
                     self.closed |= {(route.path_format, method) for method in handler.http_methods}
 
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
-        return not field_definition.is_union and field_definition.is_subclass_of(Incoming)
+        return not field_definition.is_union and field_definition.is_subclass_of((Incoming, Outgoing))
 
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: "SchemaCreator") -> Schema:
         described = next(
@@ -104,7 +109,10 @@ class Contract(OpenAPISchemaPlugin, ReceiveRoutePlugin):
             if plugin is not self and schema_creator.plugin_supports_field(plugin, field_definition)
         )
         assert isinstance(described, Schema)
-        described.additional_properties = False
+        if field_definition.is_subclass_of(Incoming):
+            described.additional_properties = False
+        else:  # also what has a default is always sent
+            described.required = list(described.properties or ())
         return described
 
 
@@ -135,7 +143,8 @@ class _Document(OpenAPI):
                 operation["responses"] |= {
                     str(status): _refusal(status) for status in _refusals_of(path, method, operation)
                 }
-        return document
+        named: Json = msgspec.json.decode(_PAGE.sub(rb"\1Page", msgspec.json.encode(document)))
+        return named
 
 
 def _refusals_of(path: str, method: str, operation: Json) -> Iterator[int]:
