@@ -83,7 +83,9 @@ class Readiness:
         except (AssistantError, TimeoutError) as exc:
             log.warning("not_ready", error=type(exc).__name__)
             return {"database": False, "migrations": False, "partitions": False}
-        return {"database": True, "migrations": state.revision == migrate.head(), "partitions": state.has_partitions}
+        # A newer schema is that of an upgrade under way, which this version gets along with until it is replaced.
+        is_new_enough = (state.revision or "") >= migrate.head()
+        return {"database": True, "migrations": is_new_enough, "partitions": state.has_partitions}
 
 
 class HealthController(Controller):
@@ -96,7 +98,7 @@ class HealthController(Controller):
 
     @get("/health/ready", operation_id="GetReady")
     async def ready(self, readiness: NamedDependency[Readiness]) -> Health:
-        """The database answers, has this version's schema and the next month's partitions. 503 otherwise."""
+        """The database answers, has a schema of this version or newer, and next month's partitions. 503 otherwise."""
         return await readiness.check()
 
     @get("/metrics", operation_id="GetMetrics", media_type="text/plain")

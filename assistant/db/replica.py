@@ -61,7 +61,9 @@ class Replica:
             return None
         try:
             async with asyncio.timeout(ANSWER_SECONDS), AsyncExitStack() as opened:
-                session = await opened.enter_async_context(AsyncSession(_acting(self._engine, principal), expire_on_commit=False))
+                session = await opened.enter_async_context(
+                    AsyncSession(_acting(self._engine, principal), expire_on_commit=False)
+                )
                 await opened.enter_async_context(session.begin())
                 await session.connection()  # begins on the server, so that its being away is found out here
                 transaction = opened.pop_all()
