@@ -319,6 +319,26 @@ async def test_the_contract_is_one_document_with_every_schema(anybody: Caller) -
     )
 
 
+async def test_what_is_made_can_be_repeated_and_what_is_changed_can_be_compared(anybody: Caller) -> None:
+    """But for what needs neither: an account has its address, a key is not changed, an order is sent as a whole."""
+    paths = (await anybody.get("/schema/openapi.json")).json()["paths"]
+    asked = {
+        (method, path, parameter["name"])
+        for path, item in paths.items()
+        for method, operation in item.items()
+        for parameter in operation.get("parameters", [])
+    }
+    makes = {(m, p, "Idempotency-Key") for p, item in paths.items() for m, o in item.items() if "201" in o["responses"]}
+    changes = {(m, p, "If-Match") for p, item in paths.items() for m in item if m in ("put", "patch", "delete")}
+    assert {path for _, path, _ in (makes | changes) - asked} == {
+        "/auth/signup",
+        "/api/me",
+        "/api/keys/{key_id}",
+        "/api/spaces/{space_id}/modules/order",
+        "/api/spaces/{space_id}/collaborators/me",
+    }
+
+
 async def test_every_output_field_is_refused_as_an_input(ada: Caller, make_caller: MakeCaller) -> None:
     space = await open_space(ada)
     module = await ada.make(f"/api/spaces/{space['id']}/modules", {"title": "M", "content_type": "text"})
