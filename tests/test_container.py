@@ -46,7 +46,7 @@ def test_both_stages_stand_on_the_same_pinned_image() -> None:
 
 
 def test_the_build_is_sent_no_secret_and_no_data() -> None:
-    folders = {"assistant", "build_hooks", "migrations", "prompts", "requirements"}
+    folders = {"assistant", "build_hooks", "clients", "migrations", "prompts", "requirements"}
     assert {path.parts[0] for path in build_context(ROOT)} == {*folders, "pyproject.toml", "README.md", "LICENSE"}
 
 
@@ -91,6 +91,7 @@ def test_the_image_has_what_the_package_needs_besides_code(image: Box) -> None:
     assert (package / "_data/embedder/model.onnx").stat().st_size > 20_000_000
     assert list((package / "_data/migrations/versions").glob("*.py"))
     assert (package / "_data/prompts/mentor/rules.md").is_file()
+    assert (package / "_data/clients/typescript/package-lock.json").is_file()
     assert not list(image.root.glob("opt/goalspace/bin/pip*"))
 
 

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "subscription": Entry("assistant.cli.subscriptions:subscription", "What people are subscribed to."),
     "db": Entry("assistant.cli.database:db", "Set up, upgrade and check the database."),
     "maintain": Entry("assistant.cli.maintain:maintain", "Do at once the upkeep that workers do on schedule."),
+    "types": Entry("assistant.cli.types:types", "Write TypeScript types, schemas and a client of the API."),
     "eval": Entry("assistant.cli.evals:evaluate", "Measure how good search and answers are."),
 }
 """In the order of their help: what a newcomer needs first."""
