@@ -75,6 +75,31 @@ async def test_with_a_password_one_reaches_ones_spaces_and_stays_over_a_reload(
     await expect(page.locator(".bubble")).to_have_count(0)
 
 
+async def test_the_link_of_an_invitation_leads_into_the_space_once(
+    service: LiveService, open_page: OpenPage, watch: Watch
+) -> None:
+    watch.expected = lambda fault: "404" in fault
+    token = await sign_up(service, "inviting@example.org")
+    await open_spaces(service, token, "Knots")
+    async with service.client(token) as client:
+        space = (await client.get("/api/spaces")).json()["items"][0]
+        path = f"/api/spaces/{space['id']}/collaborators"
+        link = (await client.post(path, json={"email": "invited@example.org"})).json()["link"]
+    assert link.startswith(f"{service.address}/#invitation=")
+    page = await open_page(link)
+    await expect(page.get_by_text("You are invited to a learning space.")).to_be_visible()
+    assert page.url == f"{service.address}/"
+    await page.get_by_role("button", name="No account yet? Create one").click()
+    await page.get_by_label("E-mail").fill("another@example.org")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Create account").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Knots")
+    await page.goto(link)
+    await expect(page.locator("#banner")).to_have_text("There is no such invitation, or it is no longer good.")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Knots")
+    assert page.url == f"{service.address}/"
+
+
 async def test_no_token_is_ever_part_of_an_address(service: LiveService, open_page: OpenPage, watch: Watch) -> None:
     await open_spaces(service, await sign_up(service, "secret@example.org"), "Knots")
     page = await open_page(service.address)

@@ -6,6 +6,7 @@ import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
 import { byId } from './dom.js';
 import { askForSpace, askToSignIn, hideEntrance, tell } from './entrance.js';
+import { acceptInvitation, isInvited, keepInvitation } from './invitation.js';
 import { Log } from './log.js';
 import { Session } from './session.js';
 import { SourcePanel } from './sources.js';
@@ -48,6 +49,10 @@ session.onEnded = () => {
   if (demo === 'yes') tell(t('demoOver'));
   else enter(t('expired'));
 };
+keepInvitation();
+addEventListener('hashchange', () => {
+  if (keepInvitation() && session.token !== null) enterSpace(false);
+});
 start();
 
 async function start() {
@@ -60,7 +65,7 @@ async function start() {
   }
 }
 
-async function enter(notice = '') {
+async function enter(notice = isInvited() ? t('invited') : '') {
   if (!session.restore()) {
     showState('signed-out');
     await askToSignIn(session, { local: accounts === 'local', notice });
@@ -71,6 +76,14 @@ async function enter(notice = '') {
 /** The space that was open in this tab, or the only one; else, or on demand, a choice. */
 async function enterSpace(choose) {
   closeConversation();
+  let refusal = '';
+  try {
+    const joined = await acceptInvitation(api);
+    if (joined !== null) sessionStorage.setItem(CHOSEN, joined);
+  } catch (error) {
+    if (error.status === 401) return;
+    refusal = told(error);
+  }
   try {
     const spaces = await api.all('/api/spaces');
     const remembered = spaces.find((space) => space.id === sessionStorage.getItem(CHOSEN));
@@ -80,6 +93,7 @@ async function enterSpace(choose) {
     const space = (choose ? null : (remembered ?? only)) ?? (await askForSpace(spaces));
     sessionStorage.setItem(CHOSEN, space.id);
     openSpace(space.id, space.title, space.ai_mentor_config ?? {});
+    if (refusal) say(refusal);
   } catch (error) {
     if (error.status !== 401) tell(told(error));
   }

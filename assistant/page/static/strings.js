@@ -118,6 +118,7 @@ const en = {
   // signing in
   signInTitle: 'Talk to your mentor',
   signInLead: 'Sign in to reach your learning spaces.',
+  invited: 'You are invited to a learning space. Sign in, or make an account, to join it.',
   signUpTitle: 'Create an account',
   signUpLead: 'It is kept on this installation only.',
   tokenLead: 'Accounts of this installation are kept elsewhere. Paste an access token of yours.',
@@ -252,6 +253,7 @@ const de = {
   'error.too_many_requests': 'Zu viele Versuche. Warte einen Augenblick.',
   signInTitle: 'Sprich mit deinem Mentor',
   signInLead: 'Melde dich an, um deine Lernräume zu erreichen.',
+  invited: 'Du bist in einen Lernraum eingeladen. Melde dich an oder lege ein Konto an, um ihm beizutreten.',
   signUpTitle: 'Konto anlegen',
   signUpLead: 'Es bleibt allein auf dieser Installation.',
   tokenLead: 'Die Konten dieser Installation liegen anderswo. Füge ein Zugangstoken ein.',
