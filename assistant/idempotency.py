@@ -149,7 +149,9 @@ async def _take_turn(session: AsyncSession, user_id: UUID, request: bytes) -> No
     """
     number = int.from_bytes(_hash(user_id.bytes, request)[:8], "big", signed=True)
     if not await session.scalar(_LOCK, {"number": number}):
-        raise ConflictError("This request is being worked on; ask again in a moment.", code="request_running")
+        busy = ConflictError("This request is being worked on; ask again in a moment.", code="request_running")
+        busy.retry_after = 1
+        raise busy
 
 
 async def _find(session: AsyncSession, request: bytes) -> _Stored | None:

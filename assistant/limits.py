@@ -39,6 +39,9 @@ ATTEMPTS_OF_NETWORK: Final = Allowance(20, 3.0)
 ATTEMPTS_AT_EMAIL: Final = Allowance(10, 30.0)
 """To sign in or up: a password of eight letters outlasts whoever guesses at this pace."""
 
+UPLOADS: Final = Allowance(120, 1.0)
+"""Documents of one person: each is cut, embedded and indexed. A folder of a hundred files is taken as it comes."""
+
 _TAKE: Final = """
     select max(assistant.take_token(name, burst, step))
     from unnest(%s::text[], %s::int[], %s::float8[]) as wanted (name, burst, step)
@@ -86,6 +89,10 @@ class Limits:
                 (f"turn of {user_id}", Allowance(self._turns, 60 / self._turns)),
                 (f"turn in {space_id}", Allowance(self._turns * SPACE_FACTOR, 60 / self._turns / SPACE_FACTOR)),
             )
+
+    async def count_upload(self, user_id: UUID) -> None:
+        """A document that is to be indexed. Raises TooManyRequestsError."""
+        await self._take((f"upload of {user_id}", UPLOADS))
 
     async def _take(self, *wanted: tuple[str, Allowance]) -> None:
         names = [name for name, _ in wanted]

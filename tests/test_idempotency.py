@@ -110,6 +110,7 @@ async def test_while_the_first_is_under_way_the_second_is_told(ada: Caller, serv
     async with stuck_before_its_answer_is_stored(server, ada, once) as (first, _):
         second = await ada.call("POST", "/api/goals", GOAL, **key(once))
         assert (second.status_code, second.json()["code"]) == (409, "request_running")
+        assert second.headers["retry-after"] == "1"
     assert (await first).status_code == 201
     assert (await ada.call("POST", "/api/goals", GOAL, **key(once))).content == (await first).content
 

@@ -174,6 +174,21 @@ async def test_questions_are_counted_by_person_and_by_space(
     assert sum(result is None for result in results) == 60
 
 
+async def test_documents_are_counted_by_person(
+    two_services: list[LiveService], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assistant.limits.UPLOADS", Allowance(2, 60))
+    live = two_services[0]
+    user_id, email = await make_user(database)
+    async with live.client(live.token(user_id, email)) as http:
+        ada = Caller(http)
+        space = await open_space(ada)
+        path = f"/api/spaces/{space['id']}/documents"
+        answers = [await ada.call("POST", path, {"title": "D", "content": "Text."}) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 429]
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+
+
 # --- counted by each process ------------------------------------------------------------------------------------------
 
 

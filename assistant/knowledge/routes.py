@@ -33,6 +33,7 @@ from assistant.knowledge.schemas import (
     read_entry,
     show_passage,
 )
+from assistant.limits import Limits
 from assistant.pagination import ORDER_DESCRIPTION, Page, Paginator, SearchText
 from assistant.spaces.models import Space
 from assistant.spaces.service import SPACE
@@ -97,11 +98,14 @@ class SpaceDocumentController(Controller):
         self,
         request: Request[Any, Any, State],
         space_id: FromPath[UUID],
+        me: NamedDependency[UUID],
         db_session: NamedDependency[AsyncSession],
+        limits: NamedDependency[Limits],
     ) -> DocumentRead:
         """Add a document: Markdown, plain text or HTML, as JSON or as the `file` of a form. It is searchable a moment
         later: `indexing` says how far it is. For the owner, admins and editors.
         """
+        await limits.count_upload(me)
         extracted = await _read_body(request)
         return read_entry(await service.add_extracted(db_session, space_id, extracted))
 
