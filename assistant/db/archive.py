@@ -58,6 +58,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     definer_functions: list[str]
     """Functions of the role that definer functions belong to."""
     tables: dict[str, TableContents]
+    schema: dict[str, str]
+    """A hash of each object's description (assistant/db/catalogue.py)."""
 
     @property
     def rows(self) -> int:

@@ -14,6 +14,7 @@ import psycopg
 
 from assistant.db import migrate
 from assistant.db.archive import FORMAT, Manifest, new_file, write_archive
+from assistant.db.catalogue import fingerprint
 from assistant.db.contents import Told, check_sees_all, is_auth_ours, read_contents, stored_tables
 from assistant.db.dump import PIECE_BYTES, find_program, running
 from assistant.db.roles import DEFINER
@@ -98,6 +99,7 @@ def _describe(connection: psycopg.Connection[Any], schemas: list[str], dump_vers
     """)
     roles = connection.execute(_ROLES, (schemas,)).fetchall()
     revision = migrate.current(connection)
+    schema = fingerprint(connection)
     connection.execute("set local search_path = ''")  # so that names of types say where they are
     functions = connection.execute("""
         select p.oid::regprocedure::text from pg_proc p join pg_roles r on r.oid = p.proowner
@@ -115,4 +117,5 @@ def _describe(connection: psycopg.Connection[Any], schemas: list[str], dump_vers
         roles=[name for (name,) in roles],
         definer_functions=[name for (name,) in functions],
         tables=tables,
+        schema=schema,
     )

@@ -4,6 +4,7 @@ compare(url)      the database against one made afresh by the revisions, in a sc
 describe(…)       what stands in a database, by name
 """
 
+import hashlib
 import re
 import secrets
 from collections.abc import Iterator
@@ -33,7 +34,10 @@ def _queries() -> dict[str, bytes]:
 
 
 def describe(connection: psycopg.Connection[Any]) -> dict[str, str]:
-    """By name, all that a schema consists of. The same for two databases exactly if they would behave the same."""
+    """By name, all that a schema consists of: the same for two databases if they would behave the same.
+
+    As their owner sees it, whatever the owner is called. Servers of different versions write the same differently.
+    """
     schemas = [name for name in SCHEMAS if name != "auth" or is_auth_ours(connection)]
     with connection.transaction():
         connection.execute("set local search_path = ''")  # so that names say where they are
@@ -42,6 +46,11 @@ def describe(connection: psycopg.Connection[Any]) -> dict[str, str]:
             for kind, query in _queries().items()
             for row in connection.execute(query, {"schemas": schemas, "monthly": MONTHLY})
         }
+
+
+def fingerprint(connection: psycopg.Connection[Any]) -> dict[str, str]:
+    """The same, in short."""
+    return {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in describe(connection).items()}
 
 
 def compare(url: str) -> list[str]:
@@ -55,6 +64,11 @@ def compare(url: str) -> list[str]:
             migrate.upgrade(fresh_url, migrate.current(connection) or "base")
             with connect(fresh_url) as fresh:
                 expected = describe(fresh)
+    return differences(found, expected)
+
+
+def differences(found: dict[str, str], expected: dict[str, str]) -> list[str]:
+    """A short sentence for each object."""
     return sorted(_differences(found, expected))
 
 

@@ -1,9 +1,11 @@
 -- A query for each kind of object: its name with its kind, then all that it is.
 -- %(schemas)s are those that are looked at; %(monthly)s is what the names of monthly partitions have in common: which
--- months there are depends on the day. Who may do what is told without the owner, who always may.
+-- months there are depends on the day. Who may do what is told without the owner, who always may; an owner only where it
+-- is another than who asks.
 
 -- name: schema
-select n.nspname, (
+select format('schema %%I', n.nspname),
+    case when n.nspowner <> current_user::regrole then pg_get_userbyid(n.nspowner) end, (
     select string_agg(distinct concat_ws(' ', coalesce(r.rolname, 'everybody'), x.privilege_type, x.is_grantable), ', ')
     from aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) x left join pg_roles r on r.oid = x.grantee
     where x.grantee <> n.nspowner)
@@ -13,7 +15,7 @@ where n.nspname = any (%(schemas)s) and n.nspname <> 'public';
 -- name: relation
 select format('%%s %%I.%%I', case c.relkind when 'm' then 'materialised view' when 'v' then 'view'
                              when 'S' then 'sequence' else 'table' end, n.nspname, c.relname),
-    c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.relpersistence, pg_get_userbyid(c.relowner),
+    c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.relpersistence, case when c.relowner <> current_user::regrole then pg_get_userbyid(c.relowner) end,
     (select string_agg(distinct concat_ws(' ', coalesce(r.rolname, 'everybody'), x.privilege_type, x.is_grantable), ', ')
      from aclexplode(coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner))) x
      left join pg_roles r on r.oid = x.grantee
@@ -27,7 +29,7 @@ where n.nspname = any (%(schemas)s) and c.relkind in ('r', 'p', 'm', 'v', 'S')
 
 -- name: partitions
 select 'security of partitions', array_agg(distinct concat_ws(' ', c.relrowsecurity, c.relforcerowsecurity,
-    pg_get_userbyid(c.relowner), exists (select from aclexplode(c.relacl) x where x.grantee <> c.relowner)))
+    case when c.relowner <> current_user::regrole then pg_get_userbyid(c.relowner) end, exists (select from aclexplode(c.relacl) x where x.grantee <> c.relowner)))
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = 'partitions' and c.relkind in ('r', 'p');
 
@@ -63,7 +65,7 @@ from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.
 where n.nspname = any (%(schemas)s);
 
 -- name: type
-select format('type %%s', t.oid::regtype), t.typtype, pg_get_userbyid(t.typowner),
+select format('type %%s', t.oid::regtype), t.typtype, case when t.typowner <> current_user::regrole then pg_get_userbyid(t.typowner) end,
     (select array_agg(e.enumlabel order by e.enumsortorder) from pg_enum e where e.enumtypid = t.oid),
     format_type(t.typbasetype, t.typtypmod)
 from pg_type t join pg_namespace n on n.oid = t.typnamespace
@@ -71,7 +73,7 @@ where n.nspname = any (%(schemas)s) and t.typtype in ('e', 'd')
   and not exists (select from pg_depend d where d.objid = t.oid and d.deptype = 'e');
 
 -- name: function
-select format('function %%s', p.oid::regprocedure), pg_get_functiondef(p.oid), pg_get_userbyid(p.proowner),
+select format('function %%s', p.oid::regprocedure), pg_get_functiondef(p.oid), case when p.proowner <> current_user::regrole then pg_get_userbyid(p.proowner) end,
     (select string_agg(distinct concat_ws(' ', coalesce(r.rolname, 'everybody'), x.privilege_type, x.is_grantable), ', ')
      from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x left join pg_roles r on r.oid = x.grantee
      where x.grantee <> p.proowner),

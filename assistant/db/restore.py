@@ -17,6 +17,7 @@ from psycopg import sql
 
 from assistant.db import migrate
 from assistant.db.archive import Archive, BackupError, Manifest
+from assistant.db.catalogue import differences, fingerprint
 from assistant.db.contents import Told, check_sees_all, is_auth_ours, read_contents
 from assistant.db.dump import find_program, reading
 from assistant.db.roles import DEFINER, GROUPS, LENT_SCHEMAS, LOGINS, ensure_roles
@@ -38,6 +39,8 @@ LEFT_OUT: Final = re.compile(r"EXTENSION |COMMENT - EXTENSION |EVENT TRIGGER |(C
 """Entries of the dump that are not taken: extensions are made before, the schema `public` is there."""
 
 OF_AUTH: Final = re.compile(r"[A-Z ]+ auth |SCHEMA - auth |(ACL|COMMENT) - SCHEMA auth ")
+
+OF_AUTH_BY_NAME: Final = re.compile(r"(^schema auth$|[ ]auth\.)")
 
 DEFAULT_ACL: Final = re.compile(r"DEFAULT ACL ")
 
@@ -68,6 +71,7 @@ def restore(url: str, archive: Archive, tell: Told = lambda _: None) -> None:
             with connection.transaction():
                 _fill(connection, dump, manifest, tell)
                 _compare(connection, manifest, tell, without_auth=has_own_auth)
+                _compare_schema(connection, manifest, without_auth=has_own_auth)
         except psycopg.Error as exc:
             raise BackupError(_explain(exc)) from exc
         tell("Gathering statistics")
@@ -262,6 +266,17 @@ def _compare(connection: psycopg.Connection[Any], manifest: Manifest, tell: Told
         if found[name] != contents
     ]
     if wrong:
+        raise BackupError(f"What was restored is not what was backed up: {'; '.join(wrong[:5])}. Nothing was kept.")
+
+
+def _compare_schema(connection: psycopg.Connection[Any], manifest: Manifest, *, without_auth: bool) -> None:
+    """Policies, rights, functions and all else. Raises BackupError. Only a server of the same version writes alike."""
+    if connection.info.server_version // 10_000 != manifest.server_version // 10_000:
+        return
+    expected = {
+        name: text for name, text in manifest.schema.items() if not (without_auth and OF_AUTH_BY_NAME.search(name))
+    }
+    if wrong := differences(fingerprint(connection), expected):
         raise BackupError(f"What was restored is not what was backed up: {'; '.join(wrong[:5])}. Nothing was kept.")
 
 
