@@ -131,6 +131,8 @@ def _state_lines(state: LearnerState, marker: str) -> Iterator[str]:
         return clean_line(text, marker, TITLE_CHARACTERS)
 
     yield f"Now: {state.now:%Y-%m-%d %H:%M} UTC, {state.now:%A}"
+    if state.language and state.language.lower() != "en":  # what everybody has who has not chosen
+        yield f"Preferred language: {clean_line(state.language, marker, 40)}"
     yield f"Space: {short(state.space)}"
     if state.description:
         yield f"About it: {clean_line(state.description, marker, 4 * TITLE_CHARACTERS)}"
@@ -188,11 +190,14 @@ class ReadTurn:
     today: str | None
     """As 2026-11-24."""
     marker: str = ""
+    preferred_language: str | None = None
+    """The learner's own, for what does not say which language it is in."""
 
 
 _MODULE_LINE: Final = re.compile(
     r"^- ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) · (\d{1,3}) % · (.*)$", re.MULTILINE
 )
+_PREFERRED_LINE: Final = re.compile(r"^Preferred language: ([A-Za-z0-9-]+)$", re.MULTILINE)
 _NOW_LINE: Final = re.compile(r"^Now: (\d{4}-\d\d-\d\d) ")
 
 
@@ -206,7 +211,7 @@ def read_turn(content: str | Sequence[Mapping[str, Any]]) -> ReadTurn | None:
         return None
     state = found["state"].text if "state" in found else ""
     passages = found.get("passages")
-    now = _NOW_LINE.match(state)
+    now, preferred = _NOW_LINE.match(state), _PREFERRED_LINE.search(state)
     return ReadTurn(
         question=question.text,
         language=question.attributes.get("language"),
@@ -216,6 +221,7 @@ def read_turn(content: str | Sequence[Mapping[str, Any]]) -> ReadTurn | None:
         modules=[ModuleState(UUID(id_), title, int(done)) for id_, done, title in _MODULE_LINE.findall(state)],
         today=now and now[1],
         marker=question.marker,
+        preferred_language=preferred and preferred[1],
     )
 
 

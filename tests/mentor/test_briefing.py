@@ -102,6 +102,14 @@ def test_the_state_tells_tasks_and_what_is_late() -> None:
     assert "Last worked on a module: 2026-11-23" in state
 
 
+def test_the_language_that_a_learner_chose_is_told_and_read_back() -> None:
+    assert "Preferred language: pt-BR\n" in told(language="pt-BR")
+    assert "Preferred" not in told(language="en") + told(language=None)
+    turn = read_turn(write_turn(learner_state(language="pt-BR"), [], "42?", MARKER, None))
+    assert turn is not None
+    assert turn.preferred_language == "pt-BR"
+
+
 def test_a_state_with_nothing_in_it_is_told_as_such() -> None:
     state = told(goal=None, modules=[], module_count=0)
 

@@ -156,6 +156,14 @@ async def test_it_speaks_the_learners_language(question: str, language: str) -> 
     assert text_of(await ask(question, [])) == PHRASES[language].nothing
 
 
+async def test_what_does_not_show_its_language_is_answered_in_the_preferred_one() -> None:
+    for question, preferred, expected in (("42?", "de-CH", "de"), ("42?", None, "en"), ("What is that?", "de", "en")):
+        blocks = build_question(learner_state(language=preferred), [], question, MARKER)
+        last = (await events_of({"role": "user", "content": blocks}))[-1]
+        assert isinstance(last, Completed)
+        assert text_of(last) == PHRASES[expected].nothing
+
+
 async def test_the_language_that_the_owner_set_comes_first() -> None:
     assert text_of(await ask("What is it?", [], language="de-AT")) == PHRASES["de"].nothing
 

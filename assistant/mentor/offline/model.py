@@ -57,7 +57,7 @@ def _reply(request: ModelRequest) -> str | Block:
     turn = next((turn for turn in map(_turn_of, reversed(request.messages)) if turn), None)
     if turn is None:
         return phrases_in("en").help
-    phrases = phrases_in(turn.language or detect_language(turn.question, "en"))
+    phrases = phrases_in(turn.language or detect_language(turn.question, turn.preferred_language or "en"))
     results = list(_results(request.messages))
     if results:
         return "\n\n".join(report(tool, content, is_error=bad, phrases=phrases) for tool, content, bad in results)
