@@ -134,7 +134,7 @@ grant execute on function private.owned_spaces(), private.member_spaces(text), p
 
 create policy spaces_select on public.spaces for select to anon, authenticated
     using (user_id = (select auth.uid()) or visibility = 'public'
-           or id = any (array(select private.member_spaces('viewer'))));
+           or id in (select private.member_spaces('viewer')));
 create policy spaces_insert on public.spaces for insert to authenticated
     with check (user_id = (select auth.uid()));
 create policy spaces_update on public.spaces for update to authenticated
@@ -227,7 +227,7 @@ alter table public.modules force row level security;
 create trigger touch_updated_at before update on public.modules
     for each row execute function private.touch_updated_at();
 create policy modules_select on public.modules for select to anon, authenticated
-    using (space_id = any (array(select private.member_spaces('viewer'))) or space_id in (select private.public_spaces()));
+    using (space_id in (select private.member_spaces('viewer')) or space_id in (select private.public_spaces()));
 create policy modules_insert on public.modules for insert to authenticated
     with check (space_id = any (array(select private.member_spaces('editor'))));
 create policy modules_update on public.modules for update to authenticated
@@ -271,7 +271,7 @@ alter table public.tasks force row level security;
 create trigger touch_updated_at before update on public.tasks
     for each row execute function private.touch_updated_at();
 create policy tasks_select on public.tasks for select to anon, authenticated
-    using (space_id = any (array(select private.member_spaces('viewer'))) or space_id in (select private.public_spaces()));
+    using (space_id in (select private.member_spaces('viewer')) or space_id in (select private.public_spaces()));
 create policy tasks_insert on public.tasks for insert to authenticated
     with check (space_id = any (array(select private.member_spaces('editor'))));
 create policy tasks_update on public.tasks for update to authenticated

@@ -8,7 +8,7 @@ down_revision = "20261124_05"
 branch_labels = None
 depends_on = None
 
-READABLE = """(space_id = any (array(select private.member_spaces('viewer')))
+READABLE = """(space_id in (select private.member_spaces('viewer'))
            or space_id in (select private.public_spaces()))"""
 
 DOCUMENTS = f"""
