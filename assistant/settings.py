@@ -166,8 +166,8 @@ class Settings(BaseSettings):
     @classmethod
     def _check_mail_from(cls, value: str | None) -> str | None:
         if value is not None:
-            name, address = parseaddr(value)
-            if not (address.isascii() and name.isprintable() and 0 < address.find("@") < len(address) - 1):
+            _, address = parseaddr(value)
+            if not (value.isprintable() and address.isascii() and 0 < address.find("@") < len(address) - 1):
                 raise ValueError("is no address such as GoalSpace <mentor@example.org>")
         return value
 

@@ -67,6 +67,15 @@ def test_origins_are_read_from_one_line(monkeypatch: pytest.MonkeyPatch) -> None
         ("GOALSPACE_KEEP_USAGE_MONTHS", "a year"),
         ("GOALSPACE_BILLING_SECRET", "secret"),
         ("GOALSPACE_BILLING_SECRET", "whsec_dG9vIHNob3J0"),
+        ("GOALSPACE_SMTP_URL", "mail.example.org"),
+        ("GOALSPACE_SMTP_URL", "http://mail.example.org"),
+        ("GOALSPACE_SMTP_URL", "smtp://mail.example.org:many"),
+        ("GOALSPACE_SMTP_URL", "smtps://mail.example.org/folder"),
+        ("GOALSPACE_MAIL_FROM", "GoalSpace"),
+        ("GOALSPACE_MAIL_FROM", "mentor@"),
+        ("GOALSPACE_MAIL_FROM", "a@example.org\nBcc: b@example.org"),
+        ("GOALSPACE_PUBLIC_URL", "learn.example.org"),
+        ("GOALSPACE_PUBLIC_URL", "https://learn.example.org/?a=b"),
         ("GOALSPACE_ALLOWED_ORIGINS", "*"),
         ("GOALSPACE_ALLOWED_ORIGINS", "https://*.example.org"),
         ("GOALSPACE_ALLOWED_ORIGINS", "app.example.org"),
@@ -101,6 +110,21 @@ def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_settings()
     assert "canary" not in caught.value.detail
+
+
+def test_a_mail_server_needs_a_sender_and_an_address_for_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOALSPACE_SMTP_URL", "smtps://us:canary@mail.example.org:465/")
+    for name, value in (
+        ("GOALSPACE_MAIL_FROM", "GoalSpace <mentor@example.org>"),
+        ("GOALSPACE_PUBLIC_URL", "https://learn.example.org/goalspace/"),
+    ):
+        with pytest.raises(ConfigurationError) as wrong:
+            load_settings()
+        assert wrong.value.detail == "GOALSPACE_SMTP_URL needs GOALSPACE_MAIL_FROM and GOALSPACE_PUBLIC_URL."
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.public_url == "https://learn.example.org/goalspace"
+    assert "canary" not in repr(settings)
 
 
 def test_the_two_logins_are_set_together(monkeypatch: pytest.MonkeyPatch) -> None:

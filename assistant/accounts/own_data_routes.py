@@ -22,13 +22,9 @@ from assistant.errors import ForbiddenError
 from assistant.http import Incoming, signed_in
 from assistant.identity import VerifiedToken, in_person
 from assistant.limits import Limits
-from assistant.ratelimit import TokenBuckets
 
 FRESH: Final = timedelta(minutes=10)
 """So old may a token be that is enough, for people who have no password here."""
-
-_exports = TokenBuckets(burst=3, interval=600.0)
-"""Each reads all that somebody has."""
 
 
 class AccountDeletion(Incoming):
@@ -50,11 +46,16 @@ class OwnDataController(Controller):
     tags = ("me",)
 
     @get("/export", operation_id="ExportMe", guards=[signed_in], media_type="application/json")
-    async def export(self, me: NamedDependency[UUID], database: NamedDependency[Database]) -> Stream:
+    async def export(
+        self,
+        me: NamedDependency[UUID],
+        accounts: NamedDependency[AccountService],
+        database: NamedDependency[Database],
+    ) -> Stream:
         """All that is stored of the caller, as one JSON document: `tables` holds the rows of each, without secrets and
         without what is made from others (vectors, counts). Its last member, `complete`, says that nothing is missing.
         """
-        _exports.take(str(me))
+        accounts.admit_export(me)
         headers = {"content-disposition": 'attachment; filename="goalspace.json"'}
         return Stream(export_person(database, me), media_type="application/json", headers=headers)
 

@@ -12,6 +12,7 @@ from assistant.accounts.preferences import PATH, check_notification_settings
 from assistant.db.errors import DuplicateError
 from assistant.db.session import Database
 from assistant.errors import ConflictError, NotFoundError, UnauthorizedError
+from assistant.ratelimit import TokenBuckets
 
 Tier = str
 
@@ -22,6 +23,7 @@ class AccountService:
     def __init__(self, database: Database, passwords: Passwords) -> None:
         self._database = database
         self._passwords = passwords
+        self._exports = TokenBuckets(burst=3, interval=600.0)
 
     async def sign_up(
         self, email: str, password: str | None, *, full_name: str | None = None, tier: str | None = None
@@ -56,6 +58,10 @@ class AccountService:
             async with self._database.service("accounts") as connection:
                 await repository.replace_password_hash(connection, found.user_id, renewed)
         return found.user_id
+
+    def admit_export(self, user_id: UUID) -> None:
+        """Counts it: each reads all that somebody has. Raises TooManyRequestsError."""
+        self._exports.take(str(user_id))
 
     async def confirm(self, user_id: UUID, password: str) -> bool | None:
         """Whether it is the person's password; None: they have none here."""

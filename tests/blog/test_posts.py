@@ -202,6 +202,13 @@ async def test_the_same_request_writes_one_post(ada: Caller) -> None:
     assert len(await slugs(ada, mine=True)) == 1
 
 
+async def test_an_author_has_so_many_posts(ada: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assistant.blog.service.MAX_POSTS", 1)
+    await write(ada)
+    answer = await ada.call("POST", POSTS, {"title": "T", "content": "C"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "too_many_posts")
+
+
 async def test_a_feed_of_what_is_published(ada: Caller, anybody: Caller) -> None:
     await ada.call("PATCH", "/api/me", {"full_name": "Ada & Co"})
     post = await write(ada, "Knots <b> & \x0b", content="Text.", published=True)

@@ -320,6 +320,20 @@ async def test_two_who_use_one_link_at_once(ada: Caller, make_caller: MakeCaller
     assert len(await collaborators(ada, space)) == 1
 
 
+async def test_invitations_have_a_limit(ada: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are mail to people who did not ask for it."""
+    monkeypatch.setattr("assistant.sharing.inviting.MAX_OPEN", 2)
+    space = await open_space(ada)
+    path = f"/api/spaces/{space['id']}/collaborators"
+    await invite(ada, space, user_id=str(bob.id))
+    await invite(ada, space, email=f"{uuid4().hex}@example.org")
+    full = await ada.call("POST", path, {"email": f"{uuid4().hex}@example.org"})
+    assert (full.status_code, full.json()["code"]) == (409, "too_many_invitations")
+    monkeypatch.setattr("assistant.sharing.inviting.MAX_OPEN", 200)
+    codes = [(await ada.call("POST", path, {"email": f"{uuid4().hex}@example.org"})).status_code for _ in range(50)]
+    assert codes == [201] * 47 + [429] * 3
+
+
 async def test_lists_go_on_where_they_ended(ada: Caller) -> None:
     space = await open_space(ada)
     made = [(await invite(ada, space, email=f"{n}-{uuid4().hex}@example.org"))["id"] for n in range(5)]
