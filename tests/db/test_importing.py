@@ -4,9 +4,12 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
 from assistant.db import migrate
@@ -89,6 +92,22 @@ def test_the_example_is_taken_over_whole(older: str, new_database: NewDatabase, 
         ("Sailing", "Lights", None),
     ]
     assert rows(url, "select count(*) from comments c join comments p on p.id = c.parent_id") == [(1,)]
+
+
+def test_the_schema_as_it_was_designed_is_taken_over(new_database: NewDatabase, tmp_path: Path) -> None:
+    designed, url = new_database(), new_database()
+    with connect(designed) as connection:
+        connection.execute((EXAMPLE / "as_designed.sql").read_bytes())
+    migrate.upgrade(url)
+    report = run(designed, url, tmp_path, (EXAMPLE / "as_designed.toml").read_text())
+    assert {each.rows for each in report.tables} == {2, 3, 4}
+    for table in ("goals", "spaces", "tasks", "documents", "chat_messages", "module_progress"):
+        query = f"select id, created_at from public.{table} order by id"
+        assert rows(url, query) == rows(designed, query), table
+    assert rows(url, "select depth from comments order by 1") == [(0,), (0,), (1,), (1,)]
+    assert rows(url, "select distinct embedding[1] from (select embedding::real[] from document_embeddings)") == [
+        (0.5,)
+    ]
 
 
 def test_triggers_do_not_falsify_it(older: str, new_database: NewDatabase, tmp_path: Path) -> None:
@@ -228,6 +247,22 @@ def test_what_the_tables_refuse_takes_everything_back(
     assert contents(empty) == before
 
 
+@given(
+    st.one_of(
+        st.text(),
+        st.integers(1, 3000).map(lambda n: "a = " + "[" * n),
+        st.builds("[{}]\n{} = '{}'".format, st.text(), st.text(), st.text()),
+    )
+)
+def test_whatever_stands_in_the_file_is_an_import_problem(text: str) -> None:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "map.toml"
+        file.write_text(text, "utf-8", errors="surrogatepass")
+        with pytest.raises(ImportProblem) as found:
+            read_mapping(file)
+    assert all(problem.startswith(f"{file}") for problem in found.value.problems)
+
+
 def test_all_that_is_wrong_is_told_at_once(older: str, empty: str, tmp_path: Path) -> None:
     broken = (
         MAPPING.replace("from lesson_visit", "from nowhere")
@@ -272,6 +307,10 @@ def test_neither_database_is_taken_for_granted(
 ) -> None:
     with pytest.raises(ConfigurationError, match="--from: the old database cannot be reached"):
         run("postgresql://nobody@127.0.0.1:1/none", empty, tmp_path)
+    for dsn in ("postgres//ada:secret@old/db", "secret"):
+        with pytest.raises(ConfigurationError, match="--from: is no address such as") as refused:
+            run(dsn, empty, tmp_path)
+        assert "secret" not in refused.value.detail
     url = new_database()
     with pytest.raises(ImportProblem, match="The database is at revision none; run 'goalspace db upgrade' first"):
         run(older, url, tmp_path)

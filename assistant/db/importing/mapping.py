@@ -79,6 +79,8 @@ def read_mapping(path: Path) -> list[MappedTable]:
         raise ImportProblem([f"{path}: is not UTF-8."]) from exc
     except tomllib.TOMLDecodeError as exc:
         raise ImportProblem([f"{path}: {exc}."]) from exc
+    except RecursionError as exc:
+        raise ImportProblem([f"{path}: is nested too deeply."]) from exc
     problems: list[str] = []
     tables = [_table(path, text, name, value, problems) for name, value in _sections(parsed)]
     if not tables:

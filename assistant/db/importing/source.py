@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import sql
-from sqlalchemy.engine import make_url
 
 from assistant.db.contents import hash_of, write_alike
 from assistant.db.importing.mapping import ImportProblem, MappedTable
@@ -100,13 +99,12 @@ class Query:
 def open_source(dsn: str) -> Iterator[psycopg.Connection[Any]]:
     """One transaction: everything is read as it was at its beginning, and nothing can be written."""
     try:
-        address = (
-            make_url(dsn).set(drivername="postgresql").render_as_string(hide_password=False) if "://" in dsn else dsn
-        )
-        connection = psycopg.connect(address, connect_timeout=CONNECT_SECONDS, autocommit=True)
-    except Exception as exc:
+        connection = psycopg.connect(dsn.replace("+psycopg", "", 1), connect_timeout=CONNECT_SECONDS, autocommit=True)
+    except psycopg.OperationalError as exc:
         reason = str(exc).strip().splitlines()[-1] if str(exc).strip() else "no answer"
         raise ConfigurationError(f"--from: the old database cannot be reached: {reason}") from exc
+    except psycopg.Error as exc:  # about the text itself, which may hold a password
+        raise ConfigurationError("--from: is no address such as postgresql://user@host:5432/database") from exc
     with connection, connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
         connection.execute("set local idle_in_transaction_session_timeout = 0")
