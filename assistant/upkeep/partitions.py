@@ -60,7 +60,7 @@ async def stray_months(database: Database) -> list[StrayMonth]:
 async def mend(database: Database, transaction: PatientTransaction) -> AsyncIterator[StrayMonth]:
     """Move stray rows into the months that they belong to, a transaction for each month; what was moved.
 
-    Readers see all rows all the time, and writers wait at the end of each month only.
+    All rows are there for readers all the time; while a month is attached, others wait a tenth of a second at a time.
     """
     for stray in await stray_months(database):
         if not FIRST_MONTH <= stray.month <= LAST_MONTH:

@@ -157,17 +157,49 @@ end $$;
 comment on function private.prepare_partition(text, date) is
     'a table for the month, closed to clients and not attached yet; its check saves attaching it a look at every row';
 
-create function private.attach_partition(parent text, month date) returns void
+create function private.move_strays(parent text, month date) returns bigint
+language plpgsql set search_path = '' as $$
+declare
+    moved bigint;
+begin
+    execute format('with strays as (delete from partitions.%I where created_at >= %L and created_at < %L returning *)'
+        ' insert into partitions.%I select * from strays', parent || '_default',
+        to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
+        to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00', private.partition_name(parent, month));
+    get diagnostics moved = row_count;
+    return moved;
+end $$;
+
+create function private.attach_partition(parent text, month date) returns bigint
 language plpgsql set search_path = '' as $$
 declare
     name text := private.partition_name(parent, month);
+    before text := current_setting('lock_timeout');
+    moved bigint;
 begin
-    -- Unlike "create table … partition of" this lets others read and write the parent meanwhile.
-    execute format('alter table public.%I attach partition partitions.%I for values from (%L) to (%L)', parent, name,
-        to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
-        to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
-    execute format('alter table partitions.%I drop constraint month_range', name);
+    for tries_left in reverse 30 .. 0 loop
+        begin
+            -- Whoever comes while this waits for a lock waits behind it, so it waits for moments only.
+            perform set_config('lock_timeout', '100ms', true);
+            execute format('lock table partitions.%I in access exclusive mode', parent || '_default');
+            moved := private.move_strays(parent, month);
+            -- Unlike "create table … partition of" this lets others read and write the other months meanwhile.
+            execute format('alter table public.%I attach partition partitions.%I for values from (%L) to (%L)', parent,
+                name, to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
+                to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+            execute format('alter table partitions.%I drop constraint month_range', name);
+            perform set_config('lock_timeout', before, true);
+            return moved;
+        exception when lock_not_available then
+            if tries_left = 0 then
+                raise;
+            end if;
+            perform pg_sleep(0.1 + random() * 0.2);
+        end;
+    end loop;
 end $$;
+comment on function private.attach_partition(text, date) is
+    'makes a prepared table the month''s; what the default partition holds of it moves along: how many rows';
 
 create function private.has_strays(parent text, month date) returns boolean
 language plpgsql stable set search_path = '' as $$
@@ -244,7 +276,8 @@ DOWN = """
 drop table assistant.local_accounts;
 drop function assistant.ensure_partitions(integer, date);
 drop table public.usage_logs, public.user_preferences, public.subscriptions, public.users;
-drop function private.prepare_partition(text, date), private.attach_partition(text, date), private.has_strays(text, date),
+drop function private.prepare_partition(text, date), private.attach_partition(text, date), private.move_strays(text, date),
+    private.has_strays(text, date),
     private.has_partition(text, date), private.partition_name(text, date), private.make_default_partition(text),
     private.give_preferences();
 """

@@ -44,19 +44,6 @@ comment on function assistant.prepare_month(text, date) is
     'a table for a month that the default partition holds rows of; committed by itself, since it locks what its foreign '
     'keys refer to';
 
-create function private.move_strays(parent text, month date) returns bigint
-language plpgsql set search_path = '' as $$
-declare
-    moved bigint;
-begin
-    execute format('with strays as (delete from partitions.%I where created_at >= %L and created_at < %L returning *)'
-        ' insert into partitions.%I select * from strays', parent || '_default',
-        to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
-        to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00', private.partition_name(parent, month));
-    get diagnostics moved = row_count;
-    return moved;
-end $$;
-
 create function assistant.move_month(parent text, month date) returns bigint
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -66,12 +53,10 @@ begin
     if not pg_try_advisory_xact_lock(hashtext('goalspace.partitions')) or private.has_partition(parent, month) then
         return 0;
     end if;
-    -- While most of the rows are moved others may read and write, the default partition too. What they wrote meanwhile
-    -- is moved under the lock that attaching takes anyway.
+    -- While most of the rows are moved others may read and write, the default partition too; what they wrote meanwhile
+    -- moves under the lock that attaching takes anyway.
     moved := private.move_strays(parent, month);
-    execute format('lock table partitions.%I in access exclusive mode', parent || '_default');
-    moved := moved + private.move_strays(parent, month);
-    perform private.attach_partition(parent, month);
+    moved := moved + private.attach_partition(parent, month);
     return moved;
 end $$;
 comment on function assistant.move_month(text, date) is
@@ -280,7 +265,7 @@ drop table assistant.upkeep;
 
 drop function assistant.drop_detached_months(text, integer, date), assistant.detach_months(text, integer, date),
     assistant.move_month(text, date), assistant.prepare_month(text, date), assistant.stray_months(),
-    private.move_strays(text, date), private.check_month(text, date);
+    private.check_month(text, date);
 """
 
 

@@ -104,6 +104,7 @@ async def test_four_months_late_nothing_is_refused_lost_or_hidden(own_server: Se
 async def test_what_is_written_while_a_month_is_moved_is_moved_too(own_server: Server, own: Database) -> None:
     ada, bob = await make_someone(own), await make_someone(own)
     await say(own, ada, noon(2034, 5), "before")
+    await ensure_partitions(own, date(2034, 5, 20))  # the others: so that it is the moving that has to wait
     with connect(own_server.url) as writer:
         writer.execute("begin")
         writer.execute(
