@@ -34,3 +34,5 @@ async def test_answers_are_as_the_contract_says(live: LiveService, ground: Groun
         )
     )
     assert [code for code, _ in reports] == [0, 0, 0], "\n".join(report for code, report in reports if code)
+    async with live.client(ground.tokens["member"]) as http:
+        assert (await http.get("/api/me")).status_code == 200, "somebody is left who was let in"
