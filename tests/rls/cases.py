@@ -391,9 +391,66 @@ UPKEEP = [
     ),
 ]
 
+OF_RUNS = {
+    "runs": ("id", "update assistant.runs set thread_id = 'x'"),
+    "run_events": ("run_id", "update assistant.run_events set event = '{}'"),
+    "run_steps": ("run_id", "update assistant.run_steps set blocks = '[]'"),
+    "citations": ("run_id", "update assistant.citations set quote = 'x'"),
+}
+
+BEGIN_TURN = (
+    "select from assistant.begin_turn(%(space)s, 't2', %(slug)s, %(slug)s, 'Why?', 'web', '', '{}', %(unborn)s, '1 s') "
+    "where outcome = 'started'"
+)
+
+CONVERSATIONS = [
+    *(
+        row
+        for table, (key, change) in OF_RUNS.items()
+        for row in (
+            case(table, "select own", OWN_IN_REACH, f"select from assistant.{table} where {key} = %(my_run)s"),
+            case(table, "select another's", NOBODY_BUT_SERVICE,
+                 f"select from assistant.{table} where {key} = %(others_run)s"),
+            case(table, "update own", NOT_EVEN_OWN, f"{change} where {key} = %(my_run)s"),
+            case(table, "update another's", NOBODY_BUT_SERVICE, f"{change} where {key} = %(others_run)s"),
+            case(table, "delete own", NOT_EVEN_OWN, f"delete from assistant.{table} where {key} = %(my_run)s"),
+            case(table, "delete another's", NOBODY_BUT_SERVICE,
+                 f"delete from assistant.{table} where {key} = %(others_run)s"),
+        )
+    ),
+    case("runs", "insert own", NOT_EVEN_OWN,
+         "insert into assistant.runs (user_id, space_id, thread_id, client_run_id, process, lease_until) "
+         "values (%(me)s, %(space)s, 't3', 'new', %(unborn)s, now())"),
+    case("runs", "begin a turn", OWN_OF_MEMBERS, BEGIN_TURN),
+    case("runs", "ask that own stops", OWN_IN_REACH,
+         "select from assistant.request_cancel((select client_run_id from assistant.runs where id = %(my_run)s))"),
+    case("message_keys", "select own", SIGNED_IN, "select from assistant.message_keys where user_id = %(me)s"),
+    case("message_keys", "select another's", NOBODY_BUT_SERVICE,
+         "select from assistant.message_keys where user_id = %(other)s"),
+    case("message_keys", "delete own", NOT_EVEN_OWN, "delete from assistant.message_keys where user_id = %(me)s"),
+    case("run_listeners", "select", NOBODY_BUT_SERVICE, "select count(*) from assistant.run_listeners"),
+]  # fmt: skip
+
+KNOWLEDGE = [
+    case("document_indexing", "select", READERS,
+         "select from assistant.document_indexing where document_id = %(document)s"),
+    case("document_indexing", "update", NOBODY_BUT_SERVICE,
+         "update assistant.document_indexing set status = 'ready' where document_id = %(document)s"),
+    case("document_indexing", "index again", EDITORS.replace("✓ ✓", "✓ ·"),
+         "select from assistant.index_again(%(document)s) done where done"),
+    case("space_statistics", "select", READERS, "select from assistant.space_statistics where space_id = %(space)s"),
+    case("space_statistics", "update", NOBODY_BUT_SERVICE,
+         "update assistant.space_statistics set chunks = 7 where space_id = %(space)s"),
+    case("postings", "select", READERS, "select from assistant.postings where space_id = %(space)s"),
+    case("postings", "delete", NOBODY_BUT_SERVICE, "delete from assistant.postings where space_id = %(space)s"),
+    case("fresh_vectors", "select", NOBODY_BUT_SERVICE, "select count(*) from assistant.fresh_vectors"),
+    case("local_accounts", "select", NOBODY_BUT_SERVICE, "select count(*) from assistant.local_accounts"),
+    case("rate_limits", "select", NOBODY_BUT_SERVICE, "select count(*) from assistant.rate_limits"),
+]  # fmt: skip
+
 CASES = [
     *PEOPLE, *GOALS, *SPACES, *CONTENT, *CHATS, *POSTS, *PROGRESS, *MEMBERSHIP, *INVITATIONS, *COMMENTS, *SUMMARIES, *REQUESTS,
-    *UPKEEP,
+    *CONVERSATIONS, *KNOWLEDGE, *UPKEEP,
 ]  # fmt: skip
 
 
@@ -481,6 +538,8 @@ def _parameters(world: World, actor: str, visibility: str) -> dict[str, object]:
         "owners_comment": place.comments["owner"],
         "my_comment": place.comments[me],
         "others_comment": place.comments[other],
+        "my_run": place.runs[me],
+        "others_run": place.runs[other],
         "my_message": place.messages[me],
         "others_message": place.messages[other],
         "others_published": world.posts[f"published:{other}"],

@@ -33,6 +33,8 @@ class Place:
     chunk: UUID
     comments: dict[str, UUID]
     messages: dict[str, UUID]
+    runs: dict[str, UUID]
+    """Of everybody, an answered turn: its events, what the model saw, and a citation."""
     invitation: UUID
     """To the address of who is pending, as a viewer; its link holds `secret`."""
 
@@ -174,15 +176,39 @@ def _add_place(cursor: psycopg.Cursor[Any], world: World, visibility: str) -> Pl
         cursor, "document_embeddings", document_id=document, chunk_index=0, chunk_text="Text.",
         embedding=str([1.0] * 1536),
     )  # fmt: skip
-    comments, messages = {}, {}
+    cursor.execute(
+        "insert into assistant.postings (space_id, lexeme, chunk_id, tf, length) values (%s, 'text', %s, 1, 1)",
+        (space, chunk),
+    )
+    comments, messages, runs = {}, {}, {}
     for name, user_id in world.people.items():
         comments[name] = _insert(
             cursor, "comments", user_id=user_id, resource_type="module", resource_id=first, content=f"By {name}"
         )
         messages[name] = _insert(cursor, "chat_messages", space_id=space, user_id=user_id, message=f"From {name}")
+        runs[name] = _add_run(cursor, space, user_id, document, chunk)
         _insert(cursor, "module_progress", module_id=first, user_id=user_id, completion_percentage=10)
     invitation = _insert(
         cursor, "assistant.invitations", space_id=space, email=f"pending-{world.people['pending']}@example.org",
         role="viewer", invited_by=owner, secret_hash=hashlib.sha256(b"secret").digest(),
     )  # fmt: skip
-    return Place(space, (first, second), task, document, chunk, comments, messages, invitation)
+    return Place(space, (first, second), task, document, chunk, comments, messages, runs, invitation)
+
+
+def _add_run(cursor: psycopg.Cursor[Any], space: UUID, user_id: UUID, document: UUID, chunk: UUID) -> UUID:
+    run = _insert(
+        cursor, "assistant.runs", space_id=space, user_id=user_id, thread_id="t", client_run_id=str(uuid4()),
+        status="completed", finished_at="now", process=uuid4(), lease_until="now",
+    )  # fmt: skip
+    cursor.execute("insert into assistant.run_events (run_id, seq, event) values (%s, 1, '{}')", (run,))
+    cursor.execute("insert into assistant.run_steps (run_id, n, role, blocks) values (%s, 0, 'user', '[]')", (run,))
+    cursor.execute(
+        "insert into assistant.message_keys (user_id, client_message_id, run_id, message_hash) values (%s, %s, %s, '')",
+        (user_id, str(run), run),
+    )
+    cursor.execute(
+        "insert into assistant.citations (message_id, index, run_id, user_id, chunk_id, document_id, title, quote,"
+        " start_offset, end_offset) values (gen_random_uuid(), 1, %s, %s, %s, %s, 'Document', 'Text.', 0, 5)",
+        (run, user_id, chunk, document),
+    )
+    return run
