@@ -40,7 +40,15 @@ GENERATED: Final = ("src/generated", "dist")
 
 OLDEST_NODE: Final = (20, 19)
 
-INSTALL: Final = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=60000")
+INSTALL: Final = (
+    "ci",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--fetch-retries=1",
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-timeout=60000",
+)
 INSTALL_SECONDS: Final = 600
 BUILD_SECONDS: Final = 300
 
@@ -208,7 +216,8 @@ def _npm(node: Node, out: Path, arguments: Sequence[str], seconds: float) -> sub
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    """The first thing that it complained of."""
-    lines = [line.strip() for line in (done.stderr + done.stdout).splitlines()]
-    faults = [line for line in lines if re.search(r"\berror\b", line) and not re.search(r"error (code|errno)\b", line)]
-    return next(iter([*faults, *filter(None, lines)]), f"exit code {done.returncode}")
+    """The first sentence that it complains with."""
+    lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+    sentences = [line for line in lines if not re.match(r"npm error (code|errno|syscall)\b", line)]
+    faults = [line for line in sentences if re.search(r"\berror\b", line)]
+    return next(iter([*faults, *sentences]), f"exit code {done.returncode}").removeprefix("npm error ")
