@@ -8,6 +8,7 @@ hypothesis.settings.load_profile("patient")
 
 pytest_plugins = [
     "tests.fixtures.database",
+    "tests.fixtures.databases",
     "tests.fixtures.scripted_model",
     "tests.fixtures.http",
     "tests.fixtures.api",

@@ -24,8 +24,8 @@ from assistant.db.restore import restore
 from assistant.db.setup import Server, connect, open_server
 from assistant.errors import ConfigurationError
 from assistant.settings import Settings
-from tests.db.conftest import NewDatabase, at, server_at
 from tests.fixtures.database import make_settings
+from tests.fixtures.databases import NewDatabase, at, server_at
 from tests.migrations.rows import fill
 from tests.rls.cases import CASES, wrong_cells
 from tests.rls.world import World, build, open_connections
@@ -43,9 +43,8 @@ class Original:
 
 
 @pytest.fixture(scope="module")
-def original(server: Server, new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) -> Original:
-    url = new_database()
-    migrate.upgrade(url)
+def original(server: Server, new_schema: NewDatabase, tmp_path_factory: pytest.TempPathFactory) -> Original:
+    url = new_schema()
     world = build(server_at(server, url))
     with connect(url) as connection:
         fill(connection)

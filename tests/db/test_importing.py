@@ -20,7 +20,7 @@ from assistant.db.importing.run import SILENCED, ImportReport, import_from
 from assistant.db.restore import restore
 from assistant.db.setup import connect
 from assistant.errors import ConfigurationError
-from tests.db.conftest import NewDatabase
+from tests.fixtures.databases import NewDatabase
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "import"
 MAPPING = (EXAMPLE / "mapping.toml").read_text()
@@ -38,11 +38,9 @@ def older(new_database: NewDatabase) -> str:
 
 
 @pytest.fixture(scope="module")
-def empty(new_database: NewDatabase) -> str:
-    """Migrated, and never filled: no test here keeps anything in it."""
-    url = new_database()
-    migrate.upgrade(url)
-    return url
+def empty(new_schema: NewDatabase) -> str:
+    """Never filled: no test here keeps anything in it."""
+    return new_schema()
 
 
 def run(older: str, url: str, folder: Path, mapping: str = MAPPING, *, dry_run: bool = False) -> ImportReport:
@@ -62,9 +60,8 @@ def rows(url: str, query: str) -> list[Any]:
         return list(connection.execute(query.encode()))
 
 
-def test_the_example_is_taken_over_whole(older: str, new_database: NewDatabase, tmp_path: Path) -> None:
-    url = new_database()
-    migrate.upgrade(url)
+def test_the_example_is_taken_over_whole(older: str, new_schema: NewDatabase, tmp_path: Path) -> None:
+    url = new_schema()
     report = run(older, url, tmp_path)
     assert report.kept
     assert {each.table: each.rows for each in report.tables} == {
@@ -94,11 +91,12 @@ def test_the_example_is_taken_over_whole(older: str, new_database: NewDatabase, 
     assert rows(url, "select count(*) from comments c join comments p on p.id = c.parent_id") == [(1,)]
 
 
-def test_the_schema_as_it_was_designed_is_taken_over(new_database: NewDatabase, tmp_path: Path) -> None:
-    designed, url = new_database(), new_database()
+def test_the_schema_as_it_was_designed_is_taken_over(
+    new_database: NewDatabase, new_schema: NewDatabase, tmp_path: Path
+) -> None:
+    designed, url = new_database(), new_schema()
     with connect(designed) as connection:
         connection.execute((EXAMPLE / "as_designed.sql").read_bytes())
-    migrate.upgrade(url)
     report = run(designed, url, tmp_path, (EXAMPLE / "as_designed.toml").read_text())
     assert {each.rows for each in report.tables} == {2, 3, 4}
     for table in ("goals", "spaces", "tasks", "documents", "chat_messages", "module_progress"):
@@ -110,9 +108,8 @@ def test_the_schema_as_it_was_designed_is_taken_over(new_database: NewDatabase, 
     ]
 
 
-def test_triggers_do_not_falsify_it(older: str, new_database: NewDatabase, tmp_path: Path) -> None:
-    url = new_database()
-    migrate.upgrade(url)
+def test_triggers_do_not_falsify_it(older: str, new_schema: NewDatabase, tmp_path: Path) -> None:
+    url = new_schema()
     run(older, url, tmp_path)
     assert rows(
         url, "select last_interaction_at::text, completed_at::text from module_progress order by 1 limit 1"
@@ -128,9 +125,8 @@ def test_triggers_do_not_falsify_it(older: str, new_database: NewDatabase, tmp_p
         assert found == [("O",)]
 
 
-def test_what_has_to_follow_is_queued_and_counted(older: str, new_database: NewDatabase, tmp_path: Path) -> None:
-    url = new_database()
-    migrate.upgrade(url)
+def test_what_has_to_follow_is_queued_and_counted(older: str, new_schema: NewDatabase, tmp_path: Path) -> None:
+    url = new_schema()
     report = run(older, url, tmp_path)
     assert report.queued_documents == 2
     assert rows(url, "select status from assistant.document_indexing") == [("queued",), ("queued",)]
@@ -149,9 +145,10 @@ def test_a_rehearsal_does_all_and_keeps_nothing(older: str, empty: str, tmp_path
     assert contents(empty) == before
 
 
-def test_the_backup_from_before_can_be_put_back(older: str, new_database: NewDatabase, tmp_path: Path) -> None:
-    url, again = new_database(), new_database()
-    migrate.upgrade(url)
+def test_the_backup_from_before_can_be_put_back(
+    older: str, new_database: NewDatabase, new_schema: NewDatabase, tmp_path: Path
+) -> None:
+    url, again = new_schema(), new_database()
     with connect(url) as connection:
         connection.execute("insert into assistant.billing_events (id) values ('evt_before')")
     before = contents(url)
@@ -274,9 +271,8 @@ def test_all_that_is_wrong_is_told_at_once(older: str, empty: str, tmp_path: Pat
     assert len(found.value.problems) == 2
 
 
-def test_values_that_come_out_different_are_not_kept(older: str, new_database: NewDatabase, tmp_path: Path) -> None:
-    url = new_database()
-    migrate.upgrade(url)
+def test_values_that_come_out_different_are_not_kept(older: str, new_schema: NewDatabase, tmp_path: Path) -> None:
+    url = new_schema()
     with connect(url) as connection:
         connection.execute("""
             create function private.meddle() returns trigger language plpgsql set search_path = '' as
@@ -293,9 +289,8 @@ def test_values_that_come_out_different_are_not_kept(older: str, new_database: N
     assert contents(url) == before
 
 
-def test_tables_that_hold_something_are_left_alone(older: str, new_database: NewDatabase, tmp_path: Path) -> None:
-    url = new_database()
-    migrate.upgrade(url)
+def test_tables_that_hold_something_are_left_alone(older: str, new_schema: NewDatabase, tmp_path: Path) -> None:
+    url = new_schema()
     run(older, url, tmp_path)
     (tmp_path / "before.backup").unlink()
     with pytest.raises(ImportProblem, match=r"map\.toml:38: goals holds 3 rows already"):

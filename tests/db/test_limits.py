@@ -9,13 +9,12 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from assistant.db import migrate
 from assistant.db.errors import DatabaseUnavailableError, translate
 from assistant.db.identity import ANONYMOUS, Principal, learner
 from assistant.db.session import Database
 from assistant.db.setup import Server, connect
-from tests.db.conftest import NewDatabase, server_at
 from tests.fixtures.database import make_user
+from tests.fixtures.databases import NewDatabase, server_at
 
 LIMITS = {
     "login_url": {"statement_timeout": "5s", "lock_timeout": "2s", "transaction_timeout": "30s"},
@@ -24,11 +23,9 @@ LIMITS = {
 
 
 @pytest.fixture(scope="module")
-def own(server: Server, new_database: NewDatabase) -> Server:
+def own(server: Server, new_schema: NewDatabase) -> Server:
     """A database whose connections may be cut without harm to others."""
-    url = new_database()
-    migrate.upgrade(url)
-    return server_at(server, url)
+    return server_at(server, new_schema())
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,7 @@ from assistant.db import migrate
 from assistant.db.catalogue import describe
 from assistant.db.setup import Server, connect
 from assistant.resources import resource_dir
-from tests.db.conftest import server_at
-from tests.migrations.conftest import NewDatabase
+from tests.fixtures.databases import NewDatabase, server_at
 from tests.migrations.rows import empty_tables, fill
 from tests.rls.world import build
 

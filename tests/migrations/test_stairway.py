@@ -3,7 +3,7 @@
 from assistant.db import migrate
 from assistant.db.catalogue import describe
 from assistant.db.setup import connect
-from tests.migrations.conftest import NewDatabase
+from tests.fixtures.databases import NewDatabase
 from tests.migrations.rows import Contents, columns_of, contents, empty_tables, fill
 
 

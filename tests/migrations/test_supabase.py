@@ -12,8 +12,8 @@ from assistant.db import migrate
 from assistant.db.backup import backup
 from assistant.db.embedded import EmbeddedServer, open_embedded
 from assistant.db.setup import Server, connect, open_server
-from tests.db.conftest import at
 from tests.fixtures.database import make_settings
+from tests.fixtures.databases import at
 from tests.rls.cases import CASES, wrong_cells
 from tests.rls.lints import LINTS
 from tests.rls.world import build, open_connections
