@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from assistant.db.errors import DatabaseUnavailableError
 from assistant.db.session import Database
 from assistant.db.setup import Server, connect
 from assistant.spaces.jobs import refresh_summaries
@@ -27,6 +28,13 @@ async def act(database: Database, who: Someone, *statements: str, **values: obje
     async with database.transaction(who.principal) as connection:
         for statement in statements:
             await connection.exec_driver_sql(statement, {"space": who.space, "me": who.id} | values)
+
+
+async def each(database: Database, *statements: str) -> None:
+    """As the service, in one transaction."""
+    async with database.service("maintain") as connection:
+        for statement in statements:
+            await connection.exec_driver_sql(statement)
 
 
 async def add_modules(database: Database, who: Someone, count: int) -> list[UUID]:
@@ -176,3 +184,17 @@ async def test_what_is_rolled_back_leaves_no_mark(fresh: Database, own_server: S
     with connect(own_server.url) as connection, connection.transaction(force_rollback=True):
         connection.execute("insert into tasks (space_id, title) values (%s, 'Splice')", (ada.space,))
     assert await refresh_summaries(fresh) == 0
+
+
+async def test_a_refresh_that_is_cut_off_leaves_everything_to_be_done(fresh: Database, own_server: Server) -> None:
+    ada = await make_someone(fresh)
+    await add_tasks(fresh, ada, "completed")
+    with connect(own_server.url) as other, other.transaction():
+        other.execute("refresh materialized view public.space_summaries")  # past the function, and not committed yet
+        hurried = "set local statement_timeout = 100", "select assistant.refresh_stale_summaries('0 s')"
+        with pytest.raises(DatabaseUnavailableError, match="too long"):
+            await each(fresh, *hurried)
+    [(marks,)] = await rows(fresh, "select count(*) from assistant.summary_changes")
+    assert marks > 0
+    assert await refresh_summaries(fresh) == 0
+    assert await seen(fresh, ada) == (0, 1, 1, 0, 0)
