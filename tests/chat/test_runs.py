@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from assistant.chat import repository
@@ -169,6 +170,38 @@ async def test_another_process_follows_live(
             gate.set()
             assert await following == await here
     assert text_of(here.result()) == "One two three"
+
+
+async def test_notifications_hold_ids_and_nothing_else(
+    chat: Chat, database: Database, server: Server, make_person: MakePerson
+) -> None:
+    """Everybody who may connect can listen: no policy guards a payload."""
+    person, gate = await make_person(), asyncio.Event()
+    chat.mentor.script = says_and_waits("A secret", " answer", gate=gate)
+    url = server.listen_url.replace("postgresql+psycopg", "postgresql")
+    async with (
+        await psycopg.AsyncConnection.connect(url, autocommit=True) as anybody,
+        open_chat(database, server) as other,
+    ):
+        for channel in ("goalspace_events", "goalspace_cancel", "procrastinate_any_queue_v1"):
+            await anybody.execute(f"listen {channel}".encode())
+        run = await chat.service.begin(person.principal, question(person.space_id, "A secret question"))
+        following = asyncio.create_task(read_events(other, person.principal, run))
+        await stored_events(chat, person, run, 3)
+        listeners = "select count(*) from assistant.run_listeners where run_id = %s"
+        async with asyncio.timeout(10):
+            while await database.fetch_as_service("run_log", listeners, (run.id,)) == [(0,)]:
+                await asyncio.sleep(0.01)
+            await other.service.cancel(person.principal, run.client_run_id)
+            await following
+        await anybody.execute("select pg_notify('goalspace_events', 'the last')")
+        heard = []
+        async for notice in anybody.notifies(timeout=10):
+            if notice.payload == "the last":
+                break
+            heard.append((notice.channel, notice.payload))
+    assert {channel for channel, _ in heard} == {"goalspace_events", "goalspace_cancel"}
+    assert {payload for _, payload in heard} == {str(run.id)}
 
 
 async def test_nobody_follows_or_stops_anothers_run(chat: Chat, make_person: MakePerson) -> None:

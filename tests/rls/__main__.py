@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from assistant.db.setup import Server, open_server
+from assistant.telemetry import configure_logging
 from tests.fixtures.database import make_settings
 from tests.rls.cases import CASES, wrong_cells
 from tests.rls.endpoints import ENDPOINTS, cells_of, prepare, wrong_answers
@@ -27,6 +28,7 @@ def through_sql(server: Server) -> tuple[int, list[str]]:
 
 
 async def main() -> int:
+    configure_logging("error")
     with tempfile.TemporaryDirectory() as data_dir:
         settings = make_settings(Path(data_dir))
         async with await open_server(settings, upgrade=True) as server:
