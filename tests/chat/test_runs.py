@@ -190,7 +190,7 @@ async def test_notifications_hold_ids_and_nothing_else(
         await stored_events(chat, person, run, 3)
         listeners = "select count(*) from assistant.run_listeners where run_id = %s"
         async with asyncio.timeout(10):
-            while await database.fetch_as_service("run_log", listeners, (run.id,)) == [(0,)]:
+            while await database.fetch_as_service("run_log", listeners, (run.id,)) == [(0,)]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             await other.service.cancel(person.principal, run.client_run_id)
             await following
