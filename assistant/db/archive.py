@@ -49,8 +49,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The major version of the `pg_dump` that wrote the dump."""
     owner: str
     """The role that made it, to whom the tables belonged."""
-    has_auth: bool
-    """Whether `auth` is in it. An identity provider's is not."""
+    lacks_auth: bool
+    """Whether an identity provider keeps `auth`, which is not in it then."""
     extensions: dict[str, str]
     """Those that the schema uses, and the schemas that they lie in."""
     roles: list[str]

@@ -2,7 +2,7 @@
 
 one snapshot      exported by a transaction of ours, which counts in it; `pg_dump` reads in the same one
 all rows          by a role that policies do not hold back; `pg_dump` itself refuses where they would
-all that is ours  and what else the same role has made; not what an identity provider keeps in `auth`
+all that is ours  and what else the same role has made (a superuser: everything); not an identity provider's `auth`
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,9 @@ DUMP_OPTIONS: Final = (
 
 _SCHEMAS: Final = """
     select n.nspname, n.nspname in ('public', 'migrations', 'assistant', 'private', 'partitions', 'jobs')
-        or n.nspname = 'auth' and %s or n.nspname <> 'auth' and n.nspowner = current_user::regrole
+        or n.nspname = 'auth' and %s
+        or n.nspname <> 'auth' and (n.nspowner = current_user::regrole
+                                    or (select rolsuper from pg_roles where rolname = current_user))
     from pg_namespace n where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' order by 1
 """
 """Each schema, and whether it belongs into a backup."""
@@ -88,7 +90,8 @@ def _pieces(output: Any, tell: Told) -> Iterator[bytes]:
 
 def _schemas(connection: psycopg.Connection[Any]) -> tuple[list[str], list[str]]:
     rows = connection.execute(_SCHEMAS, (bool(is_auth_ours(connection)),)).fetchall()
-    return [name for name, ours in rows if ours], [f'"{name}"' for name, ours in rows if not ours]
+    others = [name.replace('"', '""') for name, ours in rows if not ours]
+    return [name for name, ours in rows if ours], [f'"{name}"' for name in others]
 
 
 def _describe(connection: psycopg.Connection[Any], schemas: list[str], dump_version: int, tell: Told) -> Manifest:
@@ -112,7 +115,7 @@ def _describe(connection: psycopg.Connection[Any], schemas: list[str], dump_vers
         server_version=connection.info.server_version,
         dump_version=dump_version,
         owner=owner,
-        has_auth="auth" in schemas,
+        lacks_auth=is_auth_ours(connection) is False,
         extensions=dict(extensions.fetchall()),
         roles=[name for (name,) in roles],
         definer_functions=[name for (name,) in functions],

@@ -84,7 +84,7 @@ def _check_fits(connection: psycopg.Connection[Any], manifest: Manifest, *, has_
             f"The backup is at revision {manifest.revision}, which this version does not know; "
             "install the version that made it, or a newer one."
         )
-    if not manifest.has_auth and not has_own_auth:
+    if manifest.lacks_auth and not has_own_auth:
         raise BackupError(
             "The backup is of a database whose identity provider keeps the schema auth, and this database has none: "
             "restore that first."

@@ -132,6 +132,53 @@ def test_what_is_written_meanwhile_is_not_in_it(original: Original, new_database
     assert contents(again) == before
 
 
+def test_what_operators_have_added_is_in_it(
+    new_schema: NewDatabase, new_database: NewDatabase, elsewhere: EmbeddedServer, tmp_path: Path
+) -> None:
+    url, again, reader = new_schema(), new_database(), "reader_of_reports"
+    with connect(url) as connection:
+        connection.execute(f"create role {reader}".encode())
+        connection.execute(
+            f"""
+            create schema "re""ports";
+            create table "re""ports".weekly (n integer generated always as identity primary key, said text);
+            insert into "re""ports".weekly (said) values
+                (E'\\\\.'), (E'a\\tb\\n\\\\.\\nc'), (null), ('COPY x (y) FROM stdin;');
+            grant usage on schema "re""ports" to {reader};
+            grant select on "re""ports".weekly to {reader};
+            create view public.titles with (security_invoker) as select title from public.goals;
+        """.encode()
+        )
+    try:
+        backup(url, tmp_path / "a.backup")
+        restore(again, read_archive(tmp_path / "a.backup"))
+        query, right = (
+            b'select * from "re""ports".weekly order by n',
+            b"""
+            select has_table_privilege('reader_of_reports', '"re""ports".weekly', 'select')""",
+        )
+        with connect(url) as before, connect(again) as after:
+            assert after.execute(query).fetchall() == before.execute(query).fetchall()
+            assert after.execute(right).fetchone() == (True,)
+        with connect(elsewhere.url) as connection:
+            connection.execute("create database bare")
+        with pytest.raises(BackupError, match=f"roles that are not there; make them first: {reader}"):
+            restore(at(elsewhere.url, "bare"), read_archive(tmp_path / "a.backup"))
+    finally:
+        for place in (url, again):
+            with connect(place) as connection:
+                connection.execute(f"drop owned by {reader}".encode())
+        with connect(url) as connection:
+            connection.execute(f"drop role {reader}".encode())
+
+
+def test_a_database_that_was_never_used_can_be_backed_up(new_database: NewDatabase, tmp_path: Path) -> None:
+    url = new_database()
+    assert backup(new_database(), tmp_path / "a.backup").revision is None
+    restore(url, read_archive(tmp_path / "a.backup"))
+    assert is_empty(url)
+
+
 async def test_an_older_one_is_compared_and_then_brought_up_to_date(
     settings: Settings, new_database: NewDatabase, tmp_path: Path
 ) -> None:

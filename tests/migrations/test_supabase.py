@@ -186,7 +186,7 @@ async def test_the_service_works(server: Server, owner: str) -> None:
 
 def test_a_backup_leaves_auth_to_its_owner(server: Server, owner: str, tmp_path: Path) -> None:
     manifest = backup(owner, tmp_path / "a.backup")
-    assert not manifest.has_auth
+    assert manifest.lacks_auth
     assert manifest.extensions == {"vector": "extensions"}
     assert not [table for table in manifest.tables if table.startswith("auth.")]
 
