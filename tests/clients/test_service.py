@@ -13,7 +13,7 @@ from tests.fixtures.http import LiveService
 async def test_the_client_does_all_that_a_learner_does(compiled: Compiled, node: Node, api: LiveService) -> None:
     assert compiled.faults.get("service.test.ts") is None
     process = await asyncio.create_subprocess_exec(
-        str(node.folder / "node"),
+        str(node.program),
         "--test-reporter=spec",
         str(compiled.scripts / "service.test.js"),
         env={"SERVICE_ADDRESS": api.address},

@@ -11,7 +11,7 @@ from assistant.app import create_app
 from assistant.cli.types import DOCUMENT, PACKAGE, SOURCES
 from assistant.settings import Settings
 from tests.clients.columns import DIFFERENT, HIDDEN, SHOWN, UNSHOWN, Column
-from tests.clients.conftest import ROOT, Compiled, Made
+from tests.clients.conftest import PAGES, ROOT, Compiled, Made
 
 pytestmark = pytest.mark.node
 
@@ -68,5 +68,6 @@ def test_every_exception_is_still_one(columns: Sequence[Column]) -> None:
     assert {place: kind for place, (kind, _) in DIFFERENT.items() if types.get(place, kind) == kind} == {}
 
 
-def test_what_the_design_wrote_down_fits(compiled: Compiled) -> None:
-    assert compiled.faults.get("design.ts") is None
+@pytest.mark.parametrize("file", ["design.ts", *PAGES])
+def test_what_is_written_down_elsewhere_fits(file: str, compiled: Compiled) -> None:
+    assert compiled.faults.get(file) is None
