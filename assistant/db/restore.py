@@ -213,11 +213,13 @@ def _ensure_extension(connection: psycopg.Connection[Any], name: str, schema: st
 def _forget_default_privileges(connection: psycopg.Connection[Any]) -> None:
     """A dump says what differs from PostgreSQL's own defaults, and not that others' defaults do not count."""
     kinds: tuple[LiteralString, ...] = ("tables", "sequences", "functions", "types")
+    places: tuple[LiteralString, ...] = ("", "in schema public")
     for kind in kinds:
-        connection.execute(
-            sql.SQL("alter default privileges in schema public revoke all on {} from anon, authenticated, service_role")
-            .format(sql.SQL(kind))
-        )  # fmt: skip
+        for place in places:
+            statement: LiteralString = (
+                f"alter default privileges {place} revoke all on {kind} from anon, authenticated, service_role"
+            )
+            connection.execute(statement)
 
 
 def _give_to_definer(connection: psycopg.Connection[Any], functions: list[str]) -> None:

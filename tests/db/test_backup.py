@@ -108,6 +108,7 @@ def test_an_owner_who_is_no_superuser_can_put_it_back(original: Original, elsewh
             alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
             alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
             alter default privileges in schema public grant all on sequences to anon, authenticated, service_role;
+            alter default privileges grant select on tables to anon;
         """)
     restore(theirs, read_archive(original.file))
     assert contents(theirs) == contents(original.url)
