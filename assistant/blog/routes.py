@@ -17,7 +17,6 @@ from assistant.blog.feed import ENTRIES, MEDIA_TYPE, write_feed
 from assistant.blog.lists import OWN_POSTS, POSTS
 from assistant.blog.models import BlogPost
 from assistant.blog.schemas import PostAuthor, PostChange, PostCreate, PostItem, PostOrder, PostRead
-from assistant.blog.slugs import is_slug
 from assistant.db.identity import ANONYMOUS, Principal
 from assistant.db.session import Database
 from assistant.entity_tags import Preconditions
@@ -37,7 +36,7 @@ async def sees_post(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRoute
     database: Database = connection.app.state.services.database
     slug = connection.path_params["slug"]
     statement = "select 1 from public.blog_posts where slug = %s"
-    if not (is_slug(slug) and await database.fetch(connection.user, statement, (slug,))):
+    if not await database.fetch(connection.user, statement, (slug,)):
         raise NotFoundError("There is no such post.")
 
 

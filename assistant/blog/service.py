@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.blog.models import BlogPost
-from assistant.blog.slugs import candidates, is_slug
+from assistant.blog.slugs import candidates
 from assistant.db.errors import DuplicateError, as_known_error
 from assistant.db.rows import delete_row, insert_row, update_row
 from assistant.errors import ConflictError, NotFoundError
@@ -28,7 +28,7 @@ where p.slug = :slug
 
 async def get_post(session: AsyncSession, slug: str) -> Row[Any]:
     """With its author's name. Raises NotFoundError."""
-    found = (await session.execute(_GET, {"slug": slug})).one_or_none() if is_slug(slug) else None
+    found = (await session.execute(_GET, {"slug": slug})).one_or_none()
     if found is None:
         raise NotFoundError(f"There is no such {NOUN}.")
     return found

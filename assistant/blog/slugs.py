@@ -20,10 +20,6 @@ _SPELLED: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss",
 """As the languages that have them spell these without them."""
 
 
-def is_slug(text: str) -> bool:
-    return len(text) <= MAX_SLUG and re.match(SLUG_PATTERN, text) is not None and not text.endswith("\n")
-
-
 def make_slug(title: str) -> str:
     """Whole words of it, at most 80 characters; `post` where it has no letters at all."""
     words = _LETTERS.findall(anyascii(title.lower().translate(_SPELLED)).lower().replace("'", ""))

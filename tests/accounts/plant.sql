@@ -30,6 +30,8 @@ insert into blog_posts (author_id, title, slug, content, excerpt, published)
     values (%(me)s, %(word)s, %(slug)s, %(word)s, %(word)s, true), (%(me)s, %(word)s, %(slug)s || '-2', %(word)s, %(word)s, false);
 insert into assistant.invitations (space_id, email, role, invited_by, secret_hash)
     values (%(id)s, %(word)s || '@example.org', 'viewer', %(me)s, sha256('x')), (%(others_space)s, %(email)s, 'viewer', %(other)s, sha256('x'));
+-- One from before they had an account.
+update assistant.invitations set for_account = null where email = %(email)s;
 insert into chat_messages (space_id, user_id, message, metadata, thread_id, created_at)
     select s, %(me)s, %(word)s, jsonb_build_object('k', %(word)s), %(word)s, t
     from (values (%(id)s::uuid), (%(others_space)s::uuid)) spaces(s) cross join (values (now()), ('2001-02-03'::timestamptz)) times(t);
@@ -43,4 +45,6 @@ insert into assistant.citations (message_id, index, run_id, user_id, chunk_id, d
 insert into assistant.stored_answers (user_id, request, body_hash, status, answer)
     values (%(me)s, sha256('x'), sha256('x'), 201, convert_to(%(word)s, 'UTF8'));
 insert into assistant.outbox (kind, user_id, day) values ('due_tasks', %(me)s, '2026-11-25');
+insert into jobs.procrastinate_jobs (queue_name, task_name, args, scheduled_at)
+    values ('documents', 'index_space', jsonb_build_object('space_id', %(id)s), now() + interval '1 day');
 select assistant.refresh_space_summaries();

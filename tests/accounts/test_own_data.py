@@ -56,7 +56,7 @@ async def test_a_word_in_every_table_is_taken_along_and_gone_afterwards(
     async with database.service("accounts") as connection:
         await connection.execute(text("delete from assistant.local_accounts where user_id = :me"), {"me": ada.id})
     assert (await ada.call("DELETE", "/api/me")).status_code == 204
-    assert search(server, word, ada.id, ada.email) == set()
+    assert search(server, word, ada.id, ada.email, planted["id"]) == set()
     assert (await bob.get(f"/api/spaces/{places[0]}")).json() == confirmed.json(), "what is another's stays"
     assert (await ada.get("/api/me")).status_code == 401
 
