@@ -38,7 +38,10 @@ LONG: Final = 290_000
 @pytest.fixture(scope="module")
 async def running(seed: Seed, model: KeywordModel, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
     installation = seed.installation.copy_to(
-        tmp_path_factory.mktemp("load"), ANTHROPIC_BASE_URL=model.base_url, GOALSPACE_POOL_SIZE="2"
+        tmp_path_factory.mktemp("load"),
+        ANTHROPIC_BASE_URL=model.base_url,
+        GOALSPACE_POOL_SIZE="2",
+        GOALSPACE_TURNS_PER_MINUTE="0",
     )
     try:
         yield await installation.serve()
