@@ -1,7 +1,7 @@
 """What clients send and get in conversations. The field names of a run's input are AG-UI's, the others the schema's."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -10,6 +10,8 @@ from assistant.chat.repository import Run, StoredMessage
 from assistant.chat.service import NewTurn
 from assistant.errors import InvalidError, NotFoundError
 from assistant.http import Outgoing
+
+RunStatus = Literal["running", "awaiting_approval", "completed", "cancelled", "failed", "interrupted"]
 
 
 class ContentPart(msgspec.Struct, frozen=True):
@@ -82,7 +84,7 @@ class MessageRead(Outgoing):
     thread_id: str | None
     run_id: str | None
     """The run that this message began, or that it is the answer of."""
-    status: str | None
+    status: RunStatus | None
     """How that run stands, or how it ended."""
     citations: list[CitationRead]
 
@@ -95,7 +97,7 @@ class RunRead(Outgoing):
     id: str
     thread_id: str
     space_id: UUID
-    status: str
+    status: RunStatus
     last_seq: int
     error: dict[str, Any] | None
     usage: list[dict[str, Any]] | None
@@ -108,7 +110,7 @@ class RunRead(Outgoing):
             id=run.client_run_id,
             thread_id=run.thread_id,
             space_id=run.space_id,
-            status=run.status,
+            status=msgspec.convert(run.status, RunStatus),
             last_seq=run.last_seq,
             error=run.error,
             usage=run.usage,

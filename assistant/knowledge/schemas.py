@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
-from assistant.http import Incoming, Outgoing, Title
+from assistant.http import Incoming, Outgoing, Title, to_schema
 from assistant.knowledge.search import Passage
 from assistant.knowledge.service import Entry
 
@@ -31,7 +31,7 @@ class DocumentChange(Incoming):
 class IndexingRead(Outgoing):
     """How far the document is on its way into search."""
 
-    status: Annotated[str, Meta(description="queued, processing, ready, failed or quarantined")]
+    status: IndexingStatus
     error: str | None
     """Why it failed, or what the next try is for."""
     chunks: int
@@ -88,7 +88,7 @@ def _shared(entry: Entry) -> dict[str, Any]:
         "created_by": document.created_by,
         "created_at": document.created_at,
         "updated_at": document.updated_at,
-        "indexing": IndexingRead(state.status, state.error, state.chunks),
+        "indexing": to_schema(state, IndexingRead),
     }
 
 

@@ -53,6 +53,9 @@ DIFFERENT: Final = {
 }
 """Columns that an answer shows in another way, and why."""
 
+STATES: Final = {"document_indexing": "IndexingRead", "runs": "RunRead"}
+"""Of the service's own tables, by the schema that shows their state: the column `status`."""
+
 KINDS: Final = {
     "boolean": "boolean",
     "integer": "number",
@@ -69,7 +72,9 @@ COLUMNS: Final = """
         coalesce((select string_agg(pg_get_constraintdef(k.oid), ' ') from pg_constraint k
             where k.conrelid = c.oid and k.contype = 'c' and k.conkey = array[a.attnum]), '') as "check"
     from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+    where c.relkind in ('r', 'p') and not c.relispartition and (c.relnamespace = 'public'::regnamespace
+        or c.relnamespace = 'assistant'::regnamespace and a.attname = 'status'
+            and c.relname in ('document_indexing', 'runs'))
     order by c.relname, a.attnum
 """
 
@@ -112,9 +117,9 @@ def write_assertions(columns: Sequence[Column]) -> str:
 
 def _statements(columns: Sequence[Column]) -> Iterator[str]:
     for table, its in groupby(columns, lambda column: column.table):
-        if table not in SHOWN:
+        schema = (SHOWN | STATES).get(table)
+        if schema is None:
             continue
-        schema = SHOWN[table]
         yield f"export type {table} = ["
         for column in its:
             yield f"  Holds<{_statement(schema, column)}>,"

@@ -10,7 +10,7 @@ from assistant import __version__
 from assistant.app import create_app
 from assistant.cli.types import DOCUMENT, PACKAGE, SOURCES
 from assistant.settings import Settings
-from tests.clients.columns import DIFFERENT, HIDDEN, SHOWN, UNSHOWN, Column
+from tests.clients.columns import DIFFERENT, HIDDEN, SHOWN, STATES, UNSHOWN, Column
 from tests.clients.conftest import PAGES, ROOT, Compiled, Made
 
 pytestmark = pytest.mark.node
@@ -47,10 +47,10 @@ def test_all_that_is_written_by_hand_is_installed_too() -> None:
     assert set(re.findall(rf'^"{PACKAGE}/(.*)" = "assistant/_data/{PACKAGE}/\1"$', build, re.MULTILINE)) == written
 
 
-@pytest.mark.parametrize("table", SHOWN)
+@pytest.mark.parametrize("table", SHOWN | STATES)
 def test_each_table_is_what_its_type_says(table: str, compiled: Compiled, columns: Sequence[Column]) -> None:
     assert table in {column.table for column in columns}
-    schema = f"api.{SHOWN[table]}"
+    schema = f"api.{(SHOWN | STATES)[table]}"
     assert [fault for fault in compiled.faults.get("columns.ts", []) if re.search(rf"{schema}\b", fault)] == []
 
 
@@ -59,7 +59,7 @@ def test_every_statement_about_the_tables_was_understood(compiled: Compiled) -> 
 
 
 def test_every_table_is_shown_or_said_why_not(columns: Sequence[Column]) -> None:
-    assert {column.table for column in columns} == SHOWN.keys() | UNSHOWN.keys()
+    assert {column.table for column in columns} == SHOWN.keys() | STATES.keys() | UNSHOWN.keys()
 
 
 def test_every_exception_is_still_one(columns: Sequence[Column]) -> None:
