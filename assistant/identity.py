@@ -9,7 +9,7 @@ import hashlib
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -348,6 +348,26 @@ def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     return token.strip()
 
 
+async def identify(
+    scope: Scope, read_token: Callable[[], str | None], authenticator: Authenticator, limits: Limits
+) -> VerifiedToken | None:
+    """What the token of a request says, if it has one. A request without a good one counts for its network.
+
+    Raises UnauthorizedError, TooManyRequestsError.
+    """
+    try:
+        token = read_token()
+        verified = None if token is None else await authenticator.verify(token)
+    except UnauthorizedError:
+        limits.count_request(scope, None, None)
+        raise
+    if verified is None:
+        limits.count_request(scope, None, None)
+    else:
+        limits.count_request(scope, verified.user_id, verified.key_id)
+    return verified
+
+
 class Authentication(ASGIMiddleware):
     """Sets `scope["user"]` to the caller's principal: anonymous without a token, 401 with a bad one.
 
@@ -359,18 +379,11 @@ class Authentication(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         refuse_token_in_query(scope["query_string"])
-        authenticator: Authenticator = scope["litestar_app"].state.services.authenticator
-        limits: Limits = scope["litestar_app"].state.services.limits
-        try:
-            token = bearer_token(scope["headers"])
-            verified = None if token is None else await authenticator.verify(token)
-        except UnauthorizedError:
-            limits.count_request(scope, None, None)
-            raise
-        if verified is None:
-            limits.count_request(scope, None, None)
-        else:
-            limits.count_request(scope, verified.user_id, verified.key_id)
+        services = scope["litestar_app"].state.services
+        verified = await identify(
+            scope, lambda: bearer_token(scope["headers"]), services.authenticator, services.limits
+        )
+        if verified is not None:
             usual = "read" if scope.get("method") in ("GET", "HEAD") else "write"
             verified.require(scope["route_handler"].opt.get("scope", usual))
         scope["user"] = ANONYMOUS if verified is None else learner(verified.user_id)

@@ -10,6 +10,8 @@ from uuid import uuid4
 import httpx2
 import pytest
 from litestar.types import Scope
+from websockets.asyncio.client import connect as connect_socket
+from websockets.exceptions import InvalidStatus
 
 from assistant.app import create_app
 from assistant.db.session import Database
@@ -211,3 +213,19 @@ async def test_requests_are_counted_by_person_key_and_network(
         assert (await forged.get("/api/me", headers=here)).status_code == 429
         assert (await nobody.get("/api/me", headers=there)).status_code == 401
         assert (await http.get("/health/live")).status_code == 200
+
+
+async def test_sockets_that_are_opened_are_requests(two_services: list[LiveService], database: Database) -> None:
+    user_id, email = await make_user(database)
+    live, headers = two_services[1], from_address()
+    address = f"ws://{live.host}/api/spaces/{uuid4()}/agent/ws"
+
+    async def status(token: str) -> int:
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect_socket(address, subprotocols=[f"bearer.{token}"], additional_headers=headers):  # type: ignore[list-item]
+                pass
+        return refused.value.response.status_code
+
+    token = live.token(user_id, email)
+    assert [await status(token) for _ in range(8)] == [404] * 7 + [429]
+    assert [await status("forged") for _ in range(8)] == [401] * 7 + [429]

@@ -11,6 +11,7 @@ import asyncio
 import time
 from contextlib import ExitStack, suppress
 from functools import partial
+from math import ceil
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -27,7 +28,8 @@ from assistant.chat.service import ChatService
 from assistant.chat.sockets import SocketGate
 from assistant.db.identity import learner
 from assistant.errors import AssistantError, BadRequestError, InvalidError, TooLargeError, UnauthorizedError
-from assistant.identity import Authenticator, VerifiedToken, bearer_token, refuse_token_in_query
+from assistant.identity import Authenticator, VerifiedToken, bearer_token, identify, refuse_token_in_query
+from assistant.limits import Limits
 
 log = structlog.get_logger(__name__)
 
@@ -73,12 +75,13 @@ async def agent_socket(
     chat: NamedDependency[ChatService],
     gate: NamedDependency[SocketGate],
     authenticator: NamedDependency[Authenticator],
+    limits: NamedDependency[Limits],
 ) -> None:
     """Refused before it is accepted where origin, token or space are wrong; served until one of them turns wrong."""
     with ExitStack() as admission:
         try:
             gate.check_origin(socket.headers.get("origin"), socket.headers.get("host"))
-            token = await _authenticate(socket, authenticator)
+            token = await _authenticate(socket, authenticator, limits)
             await chat.check_space(learner(token.user_id), space_id)
             seat = admission.enter_context(gate.admit(token.user_id, space_id, token.key_id))
         except AssistantError as error:
@@ -90,16 +93,24 @@ async def agent_socket(
         await session.run()
 
 
-async def _authenticate(socket: WebSocket[Any, Any, Any], authenticator: Authenticator) -> VerifiedToken:
-    """By the subprotocol `bearer.<token>`, since a browser can set no header here, or by `Authorization`."""
+async def _authenticate(
+    socket: WebSocket[Any, Any, Any], authenticator: Authenticator, limits: Limits
+) -> VerifiedToken:
+    """Who opens the socket, for the mentor. Raises UnauthorizedError, ForbiddenError, TooManyRequestsError."""
     refuse_token_in_query(socket.scope["query_string"])
+    verified = await identify(socket.scope, lambda: _token(socket), authenticator, limits)
+    assert verified is not None, "a socket without a token was refused"
+    verified.require("chat")
+    return verified
+
+
+def _token(socket: WebSocket[Any, Any, Any]) -> str:
+    """By the subprotocol `bearer.<token>`, since a browser can set no header here, or by `Authorization`."""
     offered = [name for name in socket.scope["subprotocols"] if name.startswith(BEARER)]
     token = offered[0].removeprefix(BEARER) if offered else bearer_token(socket.scope["headers"])
     if token is None or len(offered) > 1:
         raise UnauthorizedError("A websocket needs the subprotocol 'bearer.<token>'.")
-    verified = await authenticator.verify(token)
-    verified.require("chat")
-    return verified
+    return token
 
 
 async def _refuse(socket: WebSocket[Any, Any, Any], error: AssistantError) -> None:
@@ -109,6 +120,8 @@ async def _refuse(socket: WebSocket[Any, Any, Any], error: AssistantError) -> No
         return
     problem = {"title": error.title, "status": error.status_code, "detail": error.detail, "code": error.code}
     headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+    if error.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % ceil(error.retry_after)))
     start = {"type": "websocket.http.response.start", "status": error.status_code, "headers": headers}
     await socket.send(cast(Any, start))
     await socket.send(cast(Any, {"type": "websocket.http.response.body", "body": _encode(problem)}))

@@ -245,5 +245,6 @@ async def test_a_person_has_a_limited_number_of_sockets(
             async with open_socket(offline_service, person.space_id, token):
                 pass
         assert refused.value.response.status_code == 429
+        assert int(refused.value.response.headers["retry-after"]) >= 1
     async with open_socket(offline_service, person.space_id, token):
         pass
