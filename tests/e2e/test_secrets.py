@@ -30,6 +30,9 @@ async def installation(
         tmp_path_factory.mktemp("secrets"),
         ANTHROPIC_BASE_URL=model.base_url,
         ANTHROPIC_API_KEY=KEY,
+        GOALSPACE_SMTP_URL=f"smtp+plain://us:{CANARY}@127.0.0.1:1",  # nobody is there
+        GOALSPACE_MAIL_FROM=f"{CANARY} <{EMAIL}>",
+        GOALSPACE_PUBLIC_URL=f"https://{CANARY}.example.org",
         GOALSPACE_LOG_LEVEL="debug",
     )
     try:
@@ -53,6 +56,7 @@ async def test_nothing_is_given_away(installation: Installation, model: KeywordM
     problems += await provoke(service, seed)
     assert await service.end() == 0
 
+    assert "notice_not_sent" in installation.logs
     assert KEY in str(model.requests[0].headers), "the key went where it belongs"
     token = seed.token.split(".")
     for place, said in {"logs": installation.logs, "database": database_log(installation), **dict(problems)}.items():
@@ -82,6 +86,13 @@ async def provoke(service: Service, seed: Seed) -> list[tuple[str, str]]:
             http.patch(f"/api/spaces/{seed.space}", json={"ai_mentor_config": {"tools": CANARY}}),
             http.get(f"/api/spaces/{seed.space}/search", params={"q": CANARY, "limit": CANARY}),
             http.get("/api/goals", params={"cursor": CANARY}),
+            http.post(f"/api/spaces/{seed.space}/collaborators", json={"email": f"invited-{EMAIL}"}),
+            http.post(f"/api/spaces/{seed.space}/collaborators", json={"email": f"@{CANARY}", "role": CANARY}),
+            http.post("/api/invitations/accept", json={"token": CANARY}),
+            http.get(f"/unsubscribe/{CANARY}"),
+            http.post("/api/blog/posts", json={"title": CANARY, "content": CANARY, "slug": CANARY}),
+            http.post("/api/blog/posts", json={"title": CANARY, "content": CANARY, "slug": CANARY}),
+            http.get(f"/api/blog/posts/{CANARY}-none"),
             http.get("/api/me", headers={"authorization": f"Bearer {CANARY}.{CANARY}.{CANARY}"}),
             http.get(f"/api/me?access_token={CANARY}"),
             http.get(f"/api/runs/{CANARY}"),
