@@ -14,21 +14,17 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from assistant.notices.letters import Digest, Invitation, Letter
 from assistant.notices.mail import NotSentError
+from assistant.notices.phrases import choose_language, phrase
 from assistant.notices.unsubscribing import Unsubscribing
 
 HERE: Final = Path(__file__).parent
-LANGUAGES: Final = tuple(sorted(path.stem for path in (HERE / "words").glob("*.yaml")))
-DEFAULT_LANGUAGE: Final = "en"
 
 SUBJECT_CHARACTERS: Final = 150
-
-Words = dict[str, Any]
 
 
 class Writer:
@@ -61,12 +57,6 @@ class Writer:
         message.add_alternative(_fill(f"{template}.html", language, subject, values), subtype="html")
         message["Content-Language"] = language  # before the parts are there, it would become the first part's
         return message
-
-
-def choose_language(tag: str | None) -> str:
-    """The one of ours that a BCP-47 tag begins with, else English."""
-    primary = (tag or "").partition("-")[0].lower()
-    return primary if primary in LANGUAGES else DEFAULT_LANGUAGE
 
 
 def _invitation(language: str, letter: Invitation, public_url: str) -> tuple[str, dict[str, Any]]:
@@ -102,28 +92,15 @@ def _fill(template: str, language: str, subject: str, values: dict[str, Any]) ->
     is_html = template.endswith(".html")
 
     def say(key: str, **facts: object) -> str:
-        phrase = _phrase(language, key)
-        return Markup(phrase).format(**facts) if is_html else phrase.format(**facts)  # noqa: S704 - it escapes `facts`
+        sentence = phrase(language, key)
+        return Markup(sentence).format(**facts) if is_html else sentence.format(**facts)  # noqa: S704 - escapes `facts`
 
     said = {name: say(value[0], **value[1]) if isinstance(value, tuple) else value for name, value in values.items()}
     return _templates().get_template(template).render(language=language, subject=subject, say=say, **said)
 
 
 def _say(language: str, key: str, **facts: object) -> str:
-    return _phrase(language, key).format(**facts)
-
-
-def _phrase(language: str, key: str) -> str:
-    found: Any = _words(language)
-    for part in key.split("."):
-        found = found[part]
-    return str(found)
-
-
-@cache
-def _words(language: str) -> Words:
-    words: Words = yaml.safe_load((HERE / "words" / f"{language}.yaml").read_text("utf-8"))
-    return words
+    return phrase(language, key).format(**facts)
 
 
 @cache

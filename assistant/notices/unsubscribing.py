@@ -3,15 +3,18 @@
 import base64
 import binascii
 import hmac
-from typing import Final
+from html import escape
+from typing import Any, Final
 from uuid import UUID
 
-from litestar import Controller, MediaType, Response, get, post
+from litestar import Controller, MediaType, Request, Response, get, post
+from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from assistant.db.session import Database
 from assistant.errors import NotFoundError
+from assistant.notices.phrases import choose_language, phrase
 
 KINDS: Final = ("due_tasks",)
 """By their place in the token: only ever add to the end."""
@@ -27,14 +30,13 @@ where user_id = %(user)s
 """
 
 _PAGE: Final = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="robots" content="noindex"><title>GoalSpace</title></head>
 <body>{body}</body></html>
 """
-_QUESTION: Final = """<h1>Messages about due tasks</h1>
-<form method="post"><button type="submit">Do not send me these messages any more</button></form>"""
-_DONE: Final = """<h1>Done</h1>
-<p>You will get no more messages about due tasks. Your settings turn them on again.</p>"""
+_QUESTION: Final = """<h1>{title}</h1>
+<form method="post"><button type="submit">{button}</button></form>"""
+_DONE: Final = "<h1>{done}</h1><p>{text}</p>"
 
 _HEADERS: Final = {"content-security-policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'"}
 
@@ -71,14 +73,17 @@ class UnsubscribeController(Controller):
     tags = ("messages",)
 
     @get("/", operation_id="AskToUnsubscribe", media_type=MediaType.HTML)
-    async def ask(self, token: FromPath[str], unsubscribing: NamedDependency[Unsubscribing]) -> Response[str]:
+    async def ask(
+        self, request: Request[Any, Any, State], token: FromPath[str], unsubscribing: NamedDependency[Unsubscribing]
+    ) -> Response[str]:
         """A page with a button: programs that look at links in messages turn nothing off."""
         unsubscribing.read(token)
-        return _page(_QUESTION)
+        return _page(request, _QUESTION)
 
     @post("/", operation_id="Unsubscribe", status_code=200, media_type=MediaType.HTML)
     async def turn_off(
         self,
+        request: Request[Any, Any, State],
         token: FromPath[str],
         unsubscribing: NamedDependency[Unsubscribing],
         database: NamedDependency[Database],
@@ -86,8 +91,13 @@ class UnsubscribeController(Controller):
         """Turn the kind of message off that the link came with. Whatever the body says, as mail programs send one."""
         user_id, kind = unsubscribing.read(token)
         await database.fetch_as_service("send_notices", _TURN_OFF, {"user": user_id, "kind": kind})
-        return _page(_DONE)
+        return _page(request, _DONE)
 
 
-def _page(body: str) -> Response[str]:
-    return Response(_PAGE.format(body=body), media_type=MediaType.HTML, headers=_HEADERS)
+def _page(request: Request[Any, Any, State], body: str) -> Response[str]:
+    """In the language that the browser asks for."""
+    accepted = request.headers.get("accept-language", "")[:200]
+    language = choose_language(*(part.partition(";")[0] for part in accepted.split(",")))
+    texts = {name: escape(phrase(language, f"unsubscribe.{name}")) for name in ("title", "button", "done", "text")}
+    page = _PAGE.format(language=language, body=body.format(**texts))
+    return Response(page, media_type=MediaType.HTML, headers={**_HEADERS, "vary": "Accept-Language"})

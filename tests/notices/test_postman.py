@@ -9,10 +9,12 @@ from uuid import UUID, uuid4
 
 import pytest
 import structlog
+import yaml
 from sqlalchemy import text
 
 from assistant.db.session import Database
 from assistant.notices import outbox
+from assistant.notices.phrases import LANGUAGES, WORDS
 from assistant.notices.postman import Postman
 from tests.fixtures.api import Caller, MakeCaller, open_space
 from tests.fixtures.database import join_space
@@ -250,6 +252,19 @@ async def test_a_long_list_is_cut_and_counted(ada: Caller, postman: Postman, pos
     assert "und 3 weitere" in plain
 
 
+def test_every_language_has_every_sentence_with_the_same_slots() -> None:
+    def slots(language: str) -> dict[str, set[str]]:
+        words = yaml.safe_load((WORDS / f"{language}.yaml").read_text("utf-8"))
+        flat = {(name, ""): text for name, text in words.items() if isinstance(text, str)}
+        flat |= {
+            (name, key): text for name, texts in words.items() if isinstance(texts, dict) for key, text in texts.items()
+        }
+        return {".".join(key): set(re.findall(r"{(\w+)}", text)) for key, text in flat.items()}
+
+    assert set(LANGUAGES) == {"en", "de", "es"}
+    assert slots("de") == slots("en") == slots("es")
+
+
 # --- turning it off ---------------------------------------------------------------------------------------------------
 
 
@@ -270,6 +285,9 @@ async def test_one_click_turns_it_off_without_signing_in(
     path = address.removeprefix(PUBLIC_URL)
     looked_at = await anybody.get(path)
     assert (looked_at.status_code, looked_at.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "Do not send me these" in looked_at.text
+    german = await anybody.get(path, headers={"Accept-Language": "fr-CA, de-AT;q=0.8, en;q=0.5"})
+    assert "nicht mehr schicken" in german.text
     assert (await ada.get("/api/me/preferences")).json()["notification_settings"].get("due_tasks") is None
     for _ in range(2):  # RFC 8058: a form, and no more
         done = await anybody.http.post(path, data={"List-Unsubscribe": "One-Click"})
