@@ -17,13 +17,14 @@ SHOWN: Final = {
     "module_progress": "ProgressRead",
     "modules": "ModuleRead",
     "space_collaborators": "CollaboratorRead",
+    "space_summaries": "SpaceSummary",
     "spaces": "SpaceRead",
     "subscriptions": "SubscriptionRead",
     "tasks": "TaskRead",
     "user_preferences": "PreferencesRead",
     "users": "UserRead",
 }
-"""Each table, and the schema by which a row of it is read."""
+"""Each table, and the schema by which a row of it is read. A view says nothing of null; ours has none."""
 
 UNSHOWN: Final = {
     "document_embeddings": "pieces and vectors are the search's own; what it finds is a SearchItem",
@@ -57,9 +58,11 @@ STATES: Final = {"document_indexing": "IndexingRead", "runs": "RunRead"}
 """Of the service's own tables, by the schema that shows their state: the column `status`."""
 
 KINDS: Final = {
+    "bigint": "number",
     "boolean": "boolean",
     "integer": "number",
     "jsonb": "{ [key: string]: unknown }",
+    "numeric": "number",
     "smallint": "number",
     "text": "string",
     "timestamp with time zone": "string",
@@ -68,11 +71,11 @@ KINDS: Final = {
 
 COLUMNS: Final = """
     select c.relname as "table", a.attname as name, format_type(a.atttypid, a.atttypmod) as kind,
-        a.attnotnull as is_required,
+        a.attnotnull or c.relkind = 'm' as is_required,
         coalesce((select string_agg(pg_get_constraintdef(k.oid), ' ') from pg_constraint k
             where k.conrelid = c.oid and k.contype = 'c' and k.conkey = array[a.attnum]), '') as "check"
     from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    where c.relkind in ('r', 'p') and not c.relispartition and (c.relnamespace = 'public'::regnamespace
+    where c.relkind in ('r', 'p', 'm') and not c.relispartition and (c.relnamespace = 'public'::regnamespace
         or c.relnamespace = 'assistant'::regnamespace and a.attname = 'status'
             and c.relname in ('document_indexing', 'runs'))
     order by c.relname, a.attnum
@@ -100,7 +103,7 @@ class Column:
     def type(self) -> str:
         """What TypeScript should call it."""
         values = re.findall(r"'([^']*)'::text", self.check) if "= ANY (ARRAY[" in self.check else []
-        plain = " | ".join(f"'{value}'" for value in values) or KINDS[self.kind]
+        plain = " | ".join(f"'{value}'" for value in values) or KINDS.get(self.kind, "never")
         return plain if self.is_required else f"{plain} | null"
 
 
