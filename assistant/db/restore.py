@@ -46,7 +46,7 @@ DEFAULT_ACL: Final = re.compile(r"DEFAULT ACL ")
 
 DEFAULTS_OF: Final = re.compile(r'(?P<verb>ALTER DEFAULT PRIVILEGES FOR ROLE )(?P<name>"(?:[^"]|"")+"|\w+)')
 
-SKIPPED_LINES: Final = re.compile(rb"^(\\(un)?restrict |SET transaction_timeout )")
+SKIPPED_LINES: Final = re.compile(rb"(\\(un)?restrict \w+|SET transaction_timeout = 0;)\n")
 """Commands of the `psql` program, and a setting that servers before 17 do not know."""
 
 COPY: Final = re.compile(rb"^COPY (?P<table>.+) \(.*\) FROM stdin;$")
@@ -135,7 +135,7 @@ class _Dump:
             chosen.flush()
             options = ("--no-owner", f"--use-list={chosen.name}", "--file=-", *options)
             with reading(self._program, options, self._archive.dump()) as output:
-                yield (line for line in output if not SKIPPED_LINES.match(line))
+                yield iter(output)
 
 
 def _is(entry: str, kind: re.Pattern[str]) -> bool:
@@ -170,7 +170,7 @@ def _fill(connection: psycopg.Connection[Any], dump: _Dump, manifest: Manifest, 
 
 
 def _run(connection: psycopg.Connection[Any], lines: Iterator[bytes]) -> None:
-    if text := b"".join(lines):
+    if text := b"".join(line for line in lines if not SKIPPED_LINES.fullmatch(line)):
         connection.execute(text)
 
 

@@ -141,9 +141,10 @@ def test_what_operators_have_added_is_in_it(
         connection.execute(
             f"""
             create schema "re""ports";
-            create table "re""ports".weekly (n integer generated always as identity primary key, said text);
+            create table "re""ports".weekly (said text, n integer generated always as identity primary key);
             insert into "re""ports".weekly (said) values
-                (E'\\\\.'), (E'a\\tb\\n\\\\.\\nc'), (null), ('COPY x (y) FROM stdin;');
+                (E'\\\\.'), (E'a\\tb\\n\\\\.\\nc'), (null), ('COPY x (y) FROM stdin;'),
+                ('SET transaction_timeout = 0;');
             grant usage on schema "re""ports" to {reader};
             grant select on "re""ports".weekly to {reader};
             create view public.titles with (security_invoker) as select title from public.goals;
