@@ -13,6 +13,7 @@ from assistant.cli.database_report import report
 from assistant.cli.importing import import_data
 from assistant.db import migrate
 from assistant.db.catalogue import compare
+from assistant.db.roles import role_faults
 from assistant.db.setup import connect, open_server
 from assistant.errors import AssistantError
 from assistant.settings import Settings
@@ -67,14 +68,15 @@ def check() -> None:
     """Say whether the schema is up to date, and as this version makes it. Exit code 1 if not.
 
     Tables, columns, indexes, constraints, policies, rights, functions, triggers and settings are compared with a schema
-    made afresh, in a database of its own that is dropped again. What differs is printed, a line each.
+    made afresh, in a database of its own that is dropped again; roles with what they should be. What differs is
+    printed, a line each.
     """
     settings = open_settings()
     current, head = _current(settings), migrate.head()
     if current != head:
         raise SchemaError(f"The database is at revision {current or 'none'}, this version needs {head}.")
-    with migrations_url(settings) as url:
-        differences = _compare(url)
+    with migrations_url(settings) as url, connect(url) as connection:
+        differences = [*role_faults(connection), *_compare(url)]
     for difference in differences:
         click.echo(difference)
     if differences:

@@ -1,8 +1,9 @@
 """The roles of the cluster: who may become whom. Made before any revision runs, left behind by every downgrade."""
 
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import psycopg
@@ -80,6 +81,40 @@ def ensure_roles(connection: psycopg.Connection[object]) -> None:
                 )
         # Who is no superuser can only give away functions to a role that they belong to.
         connection.execute("grant goalspace_definer to current_user")
+
+
+def role_faults(connection: psycopg.Connection[Any]) -> list[str]:
+    """What about the roles would let somebody do more than they should, or wait longer: a short sentence each."""
+    rows = connection.execute("""
+        select r.rolname, r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolreplication, r.rolbypassrls,
+            r.rolcanlogin, r.rolinherit,
+            array(select m.roleid::regrole::text from pg_auth_members m where m.member = r.oid),
+            array(select unnest(setconfig) from pg_db_role_setting s where s.setrole = r.oid and s.setdatabase = 0)
+        from pg_roles r where r.rolname = any (%s)
+    """, ([*GROUPS, *LOGINS],)).fetchall()  # fmt: skip
+    return [f"role {name} is missing" for name in (*GROUPS, *LOGINS) if name not in {row[0] for row in rows}] + [
+        f"role {name} {fault}" for name, *facts in rows for fault in _faults(name, *facts)
+    ]
+
+
+def _faults(
+    name: str, is_mighty: bool, bypasses: bool, can_log_in: bool, inherits: bool, groups: list[str], config: list[str]
+) -> Iterator[str]:
+    if is_mighty:
+        yield "may do more than it needs: no superuser, no roles, no databases, no replication"
+    if bypasses != ("bypassrls" in GROUPS.get(name, "")):
+        yield "must not bypass policies" if bypasses else "must bypass policies"
+    if name in GROUPS:
+        if can_log_in:
+            yield "must not be able to log in"
+        return
+    if inherits:
+        yield "must not inherit what it may become"
+    if set(groups) != set(LOGINS[name]):
+        yield f"may become {', '.join(sorted(groups)) or 'nobody'}, not {', '.join(sorted(LOGINS[name]))}"
+    for setting, value in (LIMITS[name] | _SHARED_LIMITS).items():
+        if f"{setting}={value}".lower() not in [each.lower() for each in config]:
+            yield f"lacks the setting {setting} = {value}"
 
 
 def _ensure_role(connection: psycopg.Connection[object], role: str, options: str) -> None:
