@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from assistant.accounts.departure import delete_person
 from assistant.accounts.own_data import NOT_EXPORTED, SECTIONS, Section, export_person
 from assistant.app import create_app
 from assistant.db.session import Database
@@ -59,6 +60,25 @@ async def test_a_word_in_every_table_is_taken_along_and_gone_afterwards(
     assert search(server, word, ada.id, ada.email, planted["id"]) == set()
     assert (await bob.get(f"/api/spaces/{places[0]}")).json() == confirmed.json(), "what is another's stays"
     assert (await ada.get("/api/me")).status_code == 401
+
+
+async def test_a_month_that_was_retired_forgets_its_people(ada: Caller, server: Server, database: Database) -> None:
+    with connect(server.url) as connection:
+        connection.execute("""
+            create table partitions.usage_logs_2002_05 partition of usage_logs
+                for values from ('2002-05-01 00:00+00') to ('2002-06-01 00:00+00')""")
+        try:
+            connection.execute(
+                "insert into usage_logs (user_id, resource_type, action, created_at) values (%s, 'x', '', '2002-05-05')",
+                (ada.id,),
+            )
+            connection.execute("alter table usage_logs detach partition partitions.usage_logs_2002_05")
+            assert "partitions.usage_logs_2002_05" in search(server, ada.id)
+            assert await delete_person(database, ada.id)
+            assert search(server, ada.id, ada.email) == set()
+            assert not await delete_person(database, ada.id)
+        finally:
+            connection.execute("drop table partitions.usage_logs_2002_05")
 
 
 async def test_every_table_is_exported_or_has_a_reason(server: Server) -> None:
