@@ -33,7 +33,7 @@ def test_roles_as_they_are_made_have_no_fault(connection: psycopg.Connection[Any
         ("revoke authenticated from goalspace_login", "role goalspace_login may become anon, not anon, authenticated"),
         ("alter role authenticated login", "role authenticated must not be able to log in"),
         ("alter role goalspace_definer nobypassrls", "role goalspace_definer must bypass policies"),
-        ("alter role goalspace_login reset statement_timeout", "role goalspace_login lacks the setting statement_timeout"),
+        ("alter role goalspace_login reset statement_timeout", "role goalspace_login lacks the setting statement_time"),
         ("alter role goalspace_jobs set lock_timeout = 0", "role goalspace_jobs lacks the setting lock_timeout = 2s"),
     ],
 )  # fmt: skip
