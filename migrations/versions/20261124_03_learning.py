@@ -121,15 +121,9 @@ $$;
 comment on function private.member_spaces(text) is
     'spaces in which the caller has at least this role; the owner has every role, a pending invitee none';
 
-create function private.public_spaces() returns setof uuid
-language sql stable security definer set search_path = '' as $$
-    select s.id from public.spaces s where s.visibility = 'public'
-$$;
-
 alter function private.owned_spaces() owner to goalspace_definer;
 alter function private.member_spaces(text) owner to goalspace_definer;
-alter function private.public_spaces() owner to goalspace_definer;
-grant execute on function private.owned_spaces(), private.member_spaces(text), private.public_spaces()
+grant execute on function private.owned_spaces(), private.member_spaces(text)
     to anon, authenticated, service_role;
 
 create policy spaces_select on public.spaces for select to anon, authenticated
@@ -227,7 +221,8 @@ alter table public.modules force row level security;
 create trigger touch_updated_at before update on public.modules
     for each row execute function private.touch_updated_at();
 create policy modules_select on public.modules for select to anon, authenticated
-    using (space_id in (select private.member_spaces('viewer')) or space_id in (select private.public_spaces()));
+    using (space_id in (select private.member_spaces('viewer'))
+        or exists (select from public.spaces s where s.id = space_id and s.visibility = 'public'));
 create policy modules_insert on public.modules for insert to authenticated
     with check (space_id = any (array(select private.member_spaces('editor'))));
 create policy modules_update on public.modules for update to authenticated
@@ -271,7 +266,8 @@ alter table public.tasks force row level security;
 create trigger touch_updated_at before update on public.tasks
     for each row execute function private.touch_updated_at();
 create policy tasks_select on public.tasks for select to anon, authenticated
-    using (space_id in (select private.member_spaces('viewer')) or space_id in (select private.public_spaces()));
+    using (space_id in (select private.member_spaces('viewer'))
+        or exists (select from public.spaces s where s.id = space_id and s.visibility = 'public'));
 create policy tasks_insert on public.tasks for insert to authenticated
     with check (space_id = any (array(select private.member_spaces('editor'))));
 create policy tasks_update on public.tasks for update to authenticated
@@ -396,7 +392,7 @@ drop function assistant.refresh_space_summaries(), assistant.space_summary(uuid)
 drop materialized view public.space_summaries;
 drop table public.module_progress, public.tasks, public.modules, public.space_collaborators, public.spaces, public.goals;
 drop function private.keep_progress_true(), private.guard_visibility(), private.owned_spaces(),
-    private.member_spaces(text), private.public_spaces();
+    private.member_spaces(text);
 revoke select on public.users from goalspace_definer;
 """
 

@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 READABLE = """(space_id in (select private.member_spaces('viewer'))
-           or space_id in (select private.public_spaces()))"""
+           or exists (select from public.spaces s where s.id = space_id and s.visibility = 'public'))"""
 
 DOCUMENTS = f"""
 create table public.documents (
@@ -333,7 +333,7 @@ declare
     found uuid[];
     distances double precision[];
 begin
-    if not (space = any (array(select private.member_spaces('viewer'))) or space in (select private.public_spaces())) then
+    if not (space = any (array(select private.member_spaces('viewer'))) or exists (select from public.spaces s where s.id = space and s.visibility = 'public')) then
         return;
     end if;
     if here > 28000 + 4000 * greatest(everywhere, here) / here then

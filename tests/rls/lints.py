@@ -10,7 +10,7 @@ from typing import LiteralString, NamedTuple
 OURS: LiteralString = "('public', 'assistant', 'private', 'partitions')"
 
 FOR_EVERYBODY: LiteralString = """(
-    'private.member_spaces(text)', 'private.public_spaces()', 'private.owned_spaces()',
+    'private.member_spaces(text)', 'private.owned_spaces()',
     'assistant.nearest_chunks(uuid,text,text[],halfvec,integer)', 'blog_authors(uuid[])')"""
 """Definer functions that need no sign-in: they tell what is public, and look at who is asking themselves."""
 
@@ -141,8 +141,8 @@ POLICIES = [
         """select polrelid::regclass, polname from (
             select polrelid, polname, coalesce(pg_get_expr(polqual, polrelid), '') || ' '
                 || coalesce(pg_get_expr(polwithcheck, polrelid), '') as text from pg_policy) p
-        where regexp_count(text, '(member|owned|public)_spaces\\(')
-            <> regexp_count(text, 'SELECT private\\.(member|owned|public)_spaces\\(')""",
+        where regexp_count(text, '(member|owned)_spaces\\(')
+            <> regexp_count(text, 'SELECT private\\.(member|owned)_spaces\\(')""",
         "alter policy modules_delete on modules using (space_id in ("
         "select s from spaces o, lateral private.member_spaces('editor') s where o.id = s))",
     ),

@@ -14,7 +14,6 @@ ASKED_BY_OTHERS = {
     "member_spaces": "the policies' own question: says of the caller only",
     "nearest_chunks": "a part of the search statement; tests/knowledge/test_search.py asks it as others",
     "owned_spaces": "as member_spaces",
-    "public_spaces": "which spaces are public, which everybody may know",
     "uuid_generate_v4": "a random id",
 }
 """Functions that clients may call and that have no row, with the reason."""
