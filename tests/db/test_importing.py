@@ -289,6 +289,21 @@ def test_values_that_come_out_different_are_not_kept(older: str, new_schema: New
     assert contents(url) == before
 
 
+def test_values_that_change_places_are_found(older: str, new_schema: NewDatabase, tmp_path: Path) -> None:
+    url = new_schema()
+    with connect(url) as connection:
+        connection.execute("""
+            create function private.swap() returns trigger language plpgsql set search_path = '' as $$
+            begin
+                new.title := case new.title when 'Sailing' then 'Danish' else 'Sailing' end;
+                return new;
+            end $$;
+            create trigger swap before insert on public.spaces for each row execute function private.swap();
+        """)
+    with pytest.raises(ImportProblem, match=r"spaces\.title: holds other values than the query gave"):
+        run(older, url, tmp_path)
+
+
 def test_tables_that_hold_something_are_left_alone(older: str, new_schema: NewDatabase, tmp_path: Path) -> None:
     url = new_schema()
     run(older, url, tmp_path)
