@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import defer
@@ -41,6 +41,14 @@ async def list_modules(session: AsyncSession, space_id: UUID, limit: int) -> Seq
     """In their order, without their content."""
     statement = select(Module).where(Module.space_id == space_id).options(defer(Module.content, raiseload=True))
     return (await session.scalars(statement.order_by(Module.order_index, Module.id).limit(limit))).all()
+
+
+async def next_place(session: AsyncSession, space_id: UUID) -> int:
+    """The `order_index` of a module that comes last. Of several that are added at once each gets its own."""
+    lock = text("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
+    await session.execute(lock, {"name": f"modules of {space_id}"})
+    last = await session.scalar(select(func.max(Module.order_index)).where(Module.space_id == space_id))
+    return 0 if last is None else min(last + 1, 2**31 - 1)
 
 
 async def get_progress(session: AsyncSession, module_id: UUID, user_id: UUID) -> ModuleProgress | None:

@@ -79,7 +79,8 @@ class ModuleCreate(Incoming):
     content_type: ContentType
     description: Prose | None = None
     content: Content | None = None
-    order_index: Integer = 0
+    order_index: Integer | UnsetType = UNSET
+    """Where it stands among the others; unset: after all of them."""
     estimated_duration: Minutes | None = None
 
 

@@ -65,8 +65,10 @@ async def list_modules(session: AsyncSession, space_id: UUID, *, limit: int) -> 
 
 
 async def add_module(session: AsyncSession, space_id: UUID, values: dict[str, Any]) -> Module:
-    """Raises NotFoundError, ForbiddenError."""
+    """After all others where no place is named. Raises NotFoundError, ForbiddenError."""
     await get_space(session, space_id)
+    if "order_index" not in values:
+        values = {**values, "order_index": await repository.next_place(session, space_id)}
     return await insert_row(session, Module, {"space_id": space_id, **values})
 
 

@@ -76,6 +76,7 @@ create function private.take_up(invitation uuid, taker uuid) returns uuid
 language plpgsql set search_path = '' as $$
 declare
     taken assistant.invitations;
+    ranks constant text[] := array['viewer', 'editor', 'admin'];
 begin
     delete from assistant.invitations i where i.id = invitation and i.expires_at > now() returning i.* into taken;
     if taken.id is null or not exists (
@@ -90,7 +91,8 @@ begin
     insert into public.space_collaborators as c (space_id, user_id, role, accepted_at)
     select s.id, taker, taken.role, now() from public.spaces s where s.id = taken.space_id and s.user_id <> taker
     on conflict (space_id, user_id) do update
-    set role = case when c.accepted_at is null then excluded.role else c.role end,
+    set role = case when c.accepted_at is null or array_position(ranks, excluded.role) > array_position(ranks, c.role)
+                    then excluded.role else c.role end,  -- an invitation never takes anything away
         accepted_at = coalesce(c.accepted_at, now());
     return taken.space_id;
 end $$;

@@ -171,12 +171,13 @@ async def test_what_cannot_be_invited(ada: Caller, bob: Caller, database: Databa
         assert (answer.status_code, answer.json()["code"]) == (409, "already_invited")
 
 
-async def test_inviting_a_member_by_address_changes_nothing_for_them(
-    ada: Caller, bob: Caller, database: Database
+@pytest.mark.parametrize(("before", "offered"), [("editor", "viewer"), ("viewer", "editor"), ("editor", "editor")])
+async def test_an_invitation_gives_a_member_more_and_never_less(
+    before: str, offered: str, ada: Caller, bob: Caller, database: Database
 ) -> None:
     space = await open_space(ada, visibility="shared")
-    await join_space(database, space["id"], bob.id, "editor")
-    invited = await invite(ada, space, email=bob.email, role="viewer")
+    await join_space(database, space["id"], bob.id, before)
+    invited = await invite(ada, space, email=bob.email, role=offered)
     await bob.call("POST", f"/api/invitations/{invited['id']}/accept")
     [found] = await collaborators(ada, space)
     assert (found["user_id"], found["role"]) == (str(bob.id), "editor")

@@ -1,5 +1,6 @@
 """Modules, tasks and progress: what editors write, and what is each person's own."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -32,6 +33,16 @@ async def test_a_module_through_its_life(ada: Caller, space: dict[str, Any]) -> 
     assert (await ada.get(path)).json() == changed
     assert (await ada.call("DELETE", path)).status_code == 204
     assert (await ada.get(path)).status_code == 404
+
+
+async def test_a_module_comes_after_the_others_unless_its_place_is_named(ada: Caller, space: dict[str, Any]) -> None:
+    path = f"/api/spaces/{space['id']}/modules"
+    await asyncio.gather(*(ada.make(path, {"title": f"M{n}", "content_type": "text"}) for n in range(6)))
+    await ada.make(path, {"title": "first", "content_type": "text", "order_index": -1})
+    await ada.make(path, {"title": "last", "content_type": "text"})
+    listed = (await ada.get(path)).json()["items"]
+    assert [module["order_index"] for module in listed] == list(range(-1, 7))
+    assert (listed[0]["title"], listed[-1]["title"]) == ("first", "last")
 
 
 async def test_a_long_module_fits_and_a_longer_one_does_not(ada: Caller, space: dict[str, Any]) -> None:
