@@ -6,7 +6,7 @@
       CUSTOM                                                                       notices, any number
     RUN_FINISHED (success, interrupt or cancelled)  |  RUN_ERROR
 
-Field names are the protocol's. `metadata.seq` is added when an event is stored (log.py).
+Field names are the protocol's. `metadata`, the event's run and number, is added when it is stored (log.py).
 """
 
 import time
@@ -25,9 +25,9 @@ Event = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
 
 
-def encode_event(event: Event, seq: int) -> bytes:
-    """The event as it is stored and sent."""
-    return _encode(event | {"metadata": {"seq": seq}})
+def encode_event(event: Event, run_id: str, seq: int) -> bytes:
+    """The event as it is stored and sent; `run_id` is the name that clients know the run by."""
+    return _encode(event | {"metadata": {"runId": run_id, "seq": seq}})
 
 
 def run_started(thread_id: str, run_id: str) -> Event:

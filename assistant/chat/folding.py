@@ -111,7 +111,8 @@ def snapshot(run: FoldedRun) -> list[bytes]:
         (run.finished_at, _last(run)),
     ]
     return [
-        encode_event(event | {"timestamp": int(at.timestamp() * 1000)}, seq) for seq, (at, event) in enumerate(told, 1)
+        encode_event(event | {"timestamp": int(at.timestamp() * 1000)}, run.client_run_id, seq)
+        for seq, (at, event) in enumerate(told, 1)
     ]
 
 

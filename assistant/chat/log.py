@@ -68,6 +68,7 @@ class RunLog:
     """The events of one run that this process writes. `stored[i]` has the number i + 1."""
 
     run_id: UUID
+    client_run_id: str
     user_id: UUID
     epoch: int
     stored: list[bytes]
@@ -140,7 +141,7 @@ class RunLog:
     def number(self) -> Sequence[bytes]:
         """Give all waiting events their numbers. Numbers stay, however often it takes to store them."""
         first = len(self.stored) + len(self._numbered) + 1
-        self._numbered += [encode_event(event, first + i) for i, event in enumerate(self._waiting)]
+        self._numbered += [encode_event(event, self.client_run_id, first + i) for i, event in enumerate(self._waiting)]
         self._waiting.clear()
         return self._numbered
 
@@ -206,9 +207,9 @@ class LogWriter:
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
 
-    def open(self, run_id: UUID, user_id: UUID, epoch: int, first_event: bytes) -> RunLog:
+    def open(self, run_id: UUID, client_run_id: str, user_id: UUID, epoch: int, first_event: bytes) -> RunLog:
         """The log of a run whose first event was stored with its question."""
-        opened = RunLog(run_id, user_id, epoch, [first_event], _wake=self._wake, _hurry=self._hurry)
+        opened = RunLog(run_id, client_run_id, user_id, epoch, [first_event], _wake=self._wake, _hurry=self._hurry)
         self._logs[run_id] = opened
         return opened
 

@@ -327,7 +327,7 @@ update assistant.runs set epoch = epoch + 1, process = %s, lease_until = now() +
 where id = (select id from assistant.runs
             where status = 'running' and lease_until < now() and not id = any(%s)
             order by lease_until limit 1 for update skip locked)
-returning id, user_id, epoch, answer_id, provider,
+returning id, client_run_id, user_id, epoch, answer_id, provider,
     (select coalesce(sum(length(s.blocks::text)), 0) from assistant.run_steps s
      where s.run_id = runs.id and s.role = 'user'),
     (select json_agg(e.event order by e.seq) from assistant.run_events e where e.run_id = runs.id)
@@ -339,6 +339,7 @@ class OrphanedRun:
     """A run whose process is gone, now ours."""
 
     id: UUID
+    client_run_id: str
     user_id: UUID
     epoch: int
     answer_id: UUID

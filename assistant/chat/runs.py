@@ -67,8 +67,8 @@ class RunManager:
         """Carry a run out, whoever listens or leaves."""
         self._runs[run.id] = (run, _spawn(self._carry_out(run)))
 
-    def open_log(self, run_id: UUID, user_id: UUID, first_event: bytes) -> RunLog:
-        return self._writer.open(run_id, user_id, 1, first_event)
+    def open_log(self, run_id: UUID, client_run_id: str, user_id: UUID, first_event: bytes) -> RunLog:
+        return self._writer.open(run_id, client_run_id, user_id, 1, first_event)
 
     def log_of(self, run_id: UUID, user_id: UUID | None) -> RunLog | None:
         """The log of a run of this user, if this process carries it out."""
@@ -132,7 +132,8 @@ def end_orphan(orphan: repository.OrphanedRun) -> repository.Ending:
         used = Usage(estimate_tokens(orphan.characters_sent), estimate_tokens(len(record.text)), 0, 0)
         record.usage, record.estimated = {"unknown": used}, True
     error = AnswerInterruptedError()
-    run_log = RunLog(orphan.id, orphan.user_id, orphan.epoch, [b""] * orphan.events[-1]["metadata"]["seq"])
+    numbered = [b""] * orphan.events[-1]["metadata"]["seq"]
+    run_log = RunLog(orphan.id, orphan.client_run_id, orphan.user_id, orphan.epoch, numbered)
     last = [
         *closing_events(str(orphan.answer_id), tools_open, text_open, record),
         events.run_error(error, record.usage, record.provider),

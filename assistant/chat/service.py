@@ -64,7 +64,7 @@ class ChatService:
         _check(turn)
         assert principal.user_id is not None, "only people ask"
         await self._limits.count_turn(principal.user_id, turn.space_id)
-        first_event = encode_event(run_started(turn.thread_id, turn.client_run_id), 1)
+        first_event = encode_event(run_started(turn.thread_id, turn.client_run_id), turn.client_run_id, 1)
         begun = await repository.begin_turn(
             self._database,
             principal,
@@ -154,7 +154,7 @@ class ChatService:
                 user_id=principal.user_id,
                 answer_id=answer_id,
                 question=turn.text,
-                log=self._runs.open_log(run_id, principal.user_id, first_event),
+                log=self._runs.open_log(run_id, turn.client_run_id, principal.user_id, first_event),
             )
         )
 

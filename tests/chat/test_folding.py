@@ -66,7 +66,9 @@ async def test_a_folded_run_is_told_as_it_ended(
     run, live = await run_of(chat, person, script)
     await fold(database, monkeypatch)
     told = await read_events(chat, person.principal, run)
-    assert [event["metadata"] for event in told] == [{"seq": n} for n in range(1, len(told) + 1)]
+    assert [event["metadata"] for event in told] == [
+        {"runId": run.client_run_id, "seq": n} for n in range(1, len(told) + 1)
+    ]
     assert text_of(told) == text_of(live)
     without = ("timestamp", "metadata")
     kept = ("RUN_STARTED", "TEXT_MESSAGE_START", "TEXT_MESSAGE_END", "CUSTOM", "RUN_FINISHED", "RUN_ERROR")

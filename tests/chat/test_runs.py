@@ -24,7 +24,9 @@ async def test_events_are_numbered_from_one_without_gaps(chat: Chat, make_person
     chat.mentor.script = says("A bowline ", "is a knot.")
     run = await chat.service.begin(person.principal, question(person.space_id))
     events = await read_events(chat, person.principal, run)
-    assert [event["metadata"] for event in events] == [{"seq": n} for n in range(1, len(events) + 1)]
+    assert [event["metadata"] for event in events] == [
+        {"runId": run.client_run_id, "seq": n} for n in range(1, len(events) + 1)
+    ]
     assert events[0]["type"] == "RUN_STARTED"
     assert events[-1]["type"] == "RUN_FINISHED"
     assert events[-1]["outcome"] == {"type": "success"}

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from assistant.chat import sockets
 from assistant.db.session import Database
-from tests.chat.conftest import ScriptedMentor, says, says_and_waits
+from assistant.llm.events import TextDelta
+from assistant.mentor.events import MentorEvent, Turn, TurnRecord
+from tests.chat.conftest import ScriptedMentor, says, says_and_waits, text_of
 from tests.chat.test_http import EVENT, input_of
 from tests.fixtures.database import MakePerson, Person, join_space
 from tests.fixtures.http import LiveService
@@ -76,20 +78,34 @@ async def test_stop_and_resume(offline_service: LiveService, script: ScriptedMen
     assert rest[-1]["outcome"] == {"type": "cancelled"}
 
 
-async def test_two_runs_at_a_time(offline_service: LiveService, script: ScriptedMentor, person: Person) -> None:
-    gate = asyncio.Event()
-    script.script = says_and_waits("One", " two", gate=gate)
+async def test_two_runs_at_a_time_are_told_apart(
+    offline_service: LiveService, script: ScriptedMentor, person: Person
+) -> None:
+    both = asyncio.Barrier(2)
+
+    async def in_turn(turn: Turn, record: TurnRecord) -> AsyncGenerator[MentorEvent, None]:
+        """Each piece is said when the other run has said its own."""
+        for piece in ("one", "two", "three"):
+            await both.wait()
+            await turn.conversation.stored()
+            record.text += f"{turn.question} {piece}. "
+            yield TextDelta(f"{turn.question} {piece}. ")
+
+    script.script = in_turn
+    runs: dict[str, list[dict[str, Any]]] = {"a": [], "b": []}
     async with open_socket(offline_service, person.space_id, offline_service.token(person.id)) as opened:
-        for name in ("a", "b"):
-            await opened.send(json.dumps(input_of("What?", run_id=name, thread_id=name)))
-        finished: list[dict[str, Any]] = []
-        while len(finished) < 2:
+        for name in runs:
+            await opened.send(json.dumps(input_of(name.upper(), run_id=name, thread_id=name)))
+        order: list[str] = []
+        while sum(event["type"] == "RUN_FINISHED" for events in runs.values() for event in events) < len(runs):
             event = await receive(opened)
-            if event["type"] == "TEXT_MESSAGE_CONTENT":
-                gate.set()
-            if event["type"] == "RUN_FINISHED":
-                finished.append(event)
-    assert {event["runId"] for event in finished} == {"a", "b"}
+            order.append(event["metadata"]["runId"])
+            runs[order[-1]].append(event)
+    assert order != sorted(order), "they came one after the other"
+    for name, events in runs.items():
+        assert [event["metadata"]["seq"] for event in events] == list(range(1, len(events) + 1))
+        assert (events[0]["runId"], events[-1]["runId"]) == (name, name)
+        assert text_of(events) == f"{name.upper()} one. {name.upper()} two. {name.upper()} three. "
 
 
 @pytest.mark.parametrize(

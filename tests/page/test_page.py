@@ -1,6 +1,7 @@
 """The page as people use it: ask, read, look at sources, stop, come back."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -328,6 +329,19 @@ async def test_events_that_come_twice_count_once(demo: Demo, line: tuple[Line, P
     await expect(page.get_by_text("Answered without sources")).to_be_visible()
     await expect(page.locator(".prose")).to_have_text("One, two, three.")
     await expect(page.locator(".tool")).to_have_count(1)
+
+
+async def test_events_of_another_run_are_not_taken(demo: Demo, line: tuple[Line, Page]) -> None:
+    laid, page = line
+    gate = asyncio.Event()
+    demo.mentor.says("One, ", gate, "two.")
+    await ask(page, "Count")
+    await expect(page.locator(".prose")).to_have_text("One,")
+    told = {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "nine, ", "metadata": {"runId": "r", "seq": 4}}
+    laid.sockets[-1].send(json.dumps(told))
+    gate.set()
+    await expect(page.locator(".prose")).to_have_text("One, two.")
+    await expect(page.get_by_role("button", name="Send")).to_be_visible()
 
 
 async def test_lost_events_are_asked_for_again(demo: Demo, line: tuple[Line, Page]) -> None:

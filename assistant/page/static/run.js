@@ -34,9 +34,12 @@ export class Run {
     return ENDED.includes(this.status);
   }
 
-  /** Take an event in. `seen`: it was here before; `gap`: some before it are missing; else `taken`. */
+  /** Take an event in. `foreign`: it is another run's; `seen`: it was here before; `gap`: some before it are missing;
+   * else `taken`. The first event may give the run another name: a message that was sent before keeps its run. */
   take(event) {
-    const seq = event.metadata?.seq;
+    const { seq, runId } = event.metadata ?? {};
+    const isNamed = this.seq > 0 || event.type !== 'RUN_STARTED';
+    if (isNamed && runId !== undefined && runId !== this.id) return 'foreign';
     if (seq !== undefined) {
       if (seq <= this.seq) return 'seen';
       if (seq > this.seq + 1) return 'gap';
