@@ -1,5 +1,6 @@
 """What all HTTP endpoints share: problem details, the base of wire structs, guards, headers."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from math import ceil
@@ -125,8 +126,13 @@ def _plain(exc: HTTPException) -> AssistantError:
     return error
 
 
+_MISSING: Final = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
+
+
 def _invalid(exc: ValidationException) -> InvalidError:
     """Faults in query, path and headers; bodies are read by StrictRequest."""
+    if (missing := _MISSING.match(exc.detail)) is not None:
+        return InvalidError("This field is required.", path=missing["name"])
     faults = exc.extra if isinstance(exc.extra, list) else []
     errors = [_fault(fault) for fault in faults if isinstance(fault, Mapping)] or [
         {"path": "", "message": "The request is malformed."}

@@ -29,8 +29,8 @@ class Stored:
 def find_files(place: str) -> Iterator[Path]:
     """The file of that name, or in a folder all that are Markdown, text or HTML by their names, sorted.
 
-    Hidden files and folders are passed over. Raises NotFoundError, InvalidError (a folder without any), and
-    UnsupportedError for an address.
+    Hidden files and folders are passed over, and links, which may lead out of the folder. Raises NotFoundError,
+    InvalidError (a folder without any), and UnsupportedError for an address.
     """
     if place.lower().startswith(("http://", "https://")):
         raise UnsupportedError("addresses are not fetched; save the page and give its file")
@@ -44,9 +44,10 @@ def find_files(place: str) -> Iterator[Path]:
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+            file = Path(folder, name)
+            if not name.startswith(".") and file.suffix.lower() in SUFFIXES and not file.is_symlink():
                 found = True
-                yield Path(folder, name)
+                yield file
     if not found:
         raise InvalidError("there is no Markdown, text or HTML file in this folder")
 

@@ -36,6 +36,16 @@ def notes(tmp_path: Path) -> Path:
     return folder
 
 
+def test_links_in_a_folder_are_not_followed(goalspace: Goalspace, space: str, tmp_path: Path) -> None:
+    (tmp_path / "outside.md").write_text("A secret of somebody else.")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "own.md").write_text("One's own.")
+    (folder / "link.md").symlink_to(tmp_path / "outside.md")
+    said = goalspace("ingest", space, str(folder))
+    assert (said.exit_code, "own.md" in said.stdout, "link.md" in said.stdout) == (0, True, False)
+
+
 def test_a_folder_goes_in_and_is_found(goalspace: Goalspace, space: str, notes: Path) -> None:
     result = goalspace("ingest", space, str(notes))
     assert (result.exit_code, result.stderr) == (0, "")

@@ -189,6 +189,12 @@ async def test_anybody_reads_a_public_space_but_only_people_search_it(
     assert (await bob.get(f"/api/spaces/{space}/search?q=bowline")).json()["items"]
 
 
+async def test_a_search_for_nothing_says_what_is_missing(ada: Caller, space: str) -> None:
+    answer = await ada.get(f"/api/spaces/{space}/search")
+    assert (answer.status_code, errors_of(answer)) == (422, ["q"])
+    assert answer.json()["detail"] == "This field is required."
+
+
 @pytest.mark.parametrize("query", ["", "?q=", "?q=%20", "?q=x&limit=0", "?q=x&limit=101", "?q=" + "x" * 2_001])
 async def test_malformed_searches(query: str, ada: Caller, space: str) -> None:
     assert (await ada.get(f"/api/spaces/{space}/search{query}")).status_code == 422
