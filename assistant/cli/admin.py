@@ -99,7 +99,9 @@ def delete_user(email: str, yes: bool) -> None:
 
     What others own stays. On a database with an identity provider of its own, the identity stays, too: delete it there.
     """
-    if not yes and sys.stdin.isatty():
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("this cannot be taken back: say --yes.")
+    if not yes:
         click.confirm(f"Delete {email} with their goals, spaces, posts and conversations?", abort=True)
     run(_delete_user(open_settings(), email))
     click.echo(f"Deleted {normalise(email)}")

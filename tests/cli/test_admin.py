@@ -137,10 +137,12 @@ def test_an_operator_exports_and_deletes(
     assert file.stat().st_mode & 0o777 == 0o600
     again = goalspace("user", "export", email, str(file))
     assert (again.exit_code, "there already" in one_line(again)) == (1, True)
+    unsure = goalspace("user", "delete", email)
+    assert (unsure.exit_code, "--yes" in one_line(unsure)) == (2, True)
     gone = goalspace("user", "delete", email, "--yes")
     assert gone.exit_code == 0, gone.output
     assert search(server, user_id, email.lower()) == set()
-    for command in (("delete", email), ("export", email, str(tmp_path / "none.json"))):
+    for command in (("delete", email, "--yes"), ("export", email, str(tmp_path / "none.json"))):
         refused = goalspace("user", *command)
         assert (refused.exit_code, "no user" in one_line(refused)) == (1, True)
     assert list(tmp_path.iterdir()) == [file]
