@@ -1,8 +1,9 @@
 """The one statement that a search is: dense and lexical leg, fused, as whoever asks and in one space.
 
 A passage's score is `w · cosine / best cosine + (1 - w) · BM25 / best BM25`, each over all candidates: the best of
-both legs. Every candidate has both of its scores, also where only one leg found it. Cosines count where the embedder
-knows the passage's language; other passages have their words alone, and come last where they have none.
+both legs. A best cosine below FAIR counts as FAIR. Every candidate has both of its scores, also where only one leg
+found it. Cosines count where the embedder knows the passage's language; other passages have their words alone, and
+come last where they have none.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ LEG: Final = 100
 EXACT_BELOW: Final = 28_000
 """Chunks of a space up to which all are compared: exact, and no slower than the index is. Above, the function
 assistant.nearest_chunks weighs the two."""
+
+
+FAIR: Final = 0.4
+"""A best cosine below this is no likeness, only the least unlike: divided by it, an unrelated passage would come before
+the one that alone has the question's rare word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,7 @@ measured as (
 ),
 fused as (
     select m.*, coalesce(m.known_cosine, 0) as cosine,
-           coalesce(%(dense)s * m.known_cosine / nullif(max(m.known_cosine) over (), 0), 0)
+           coalesce(%(dense)s * m.known_cosine / greatest(max(m.known_cosine) over (), %(fair)s), 0)
            + coalesce((1 - %(dense)s) * m.words / nullif(max(m.words) over (), 0), 0) as score
     from measured m
 ),
@@ -183,6 +189,7 @@ def search_statement(
         "foreign": query.foreign,
         "vector": write_vector(query.vector),
         "dense": query.dense_weight,
+        "fair": FAIR,
         "leg": leg,
         "exact_below": EXACT_BELOW,
         "least_score": floor.score,

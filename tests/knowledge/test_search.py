@@ -14,6 +14,7 @@ from assistant.knowledge import search as search_module
 from assistant.knowledge.indexing import Indexer
 from assistant.knowledge.lexical import K1, B, analyse, query_lexemes
 from assistant.knowledge.retrieval import FOREIGN_DENSE_WEIGHT, RELEVANT, Passage, Retriever, Turn
+from assistant.knowledge.search import FAIR
 from assistant.llm.embeddings import Embedder
 from tests.fixtures.database import join_space
 from tests.knowledge.conftest import Learner, WordVectors, rows, service_rows, word_vector, write
@@ -77,7 +78,9 @@ def expected(texts: Sequence[str], question: str, weight: float = 0.6) -> list[f
     words = np.array(bm25(texts, question))
     passages = np.array([word_vector(f"{number}\n{text}") for number, text in enumerate(texts)])
     cosines = np.maximum(passages.astype(np.float16).astype(np.float32) @ word_vector(question), 0)
-    scores: list[float] = (weight * cosines / cosines.max() + (1 - weight) * words / max(words.max(), 1e-9)).tolist()
+    scores: list[float] = (
+        weight * cosines / max(cosines.max(), FAIR) + (1 - weight) * words / max(words.max(), 1e-9)
+    ).tolist()
     return scores
 
 
@@ -189,6 +192,20 @@ async def test_other_languages_are_found_by_their_words(
     found = await retriever.search(ada.principal, ada.space, prepared, 8)
     assert found[0].text == german
     assert found[0].score == pytest.approx(1 - FOREIGN_DENSE_WEIGHT)
+
+
+async def test_the_one_text_with_a_rare_word_comes_before_those_that_are_like_nothing(
+    quiet: Database, ada: Learner, indexer: Indexer, retriever: Retriever
+) -> None:
+    german = "Samstags trifft sich der Verein am Müggelsee. Das Wasser ist dort flach, und man bringt eine Pfeife mit."
+    others = ["The mast is made of wood.", "A boat in the bay keeps clear.", "The crew throws a line at once."]
+    await fill(quiet, indexer, ada, [*others, german])
+    prepared = await retriever.prepare("Müggelsee")
+    assert (prepared.foreign, prepared.dense_weight) == (False, 0.6)
+    found = await retriever.search(ada.principal, ada.space, prepared, 8)
+    assert found[0].text == german
+    assert found[0].score == pytest.approx(0.4)
+    assert 0.4 > found[1].score > 0
 
 
 async def test_a_question_in_another_language_still_finds_english(
