@@ -12,7 +12,7 @@ What was said and used so far stands in the TurnRecord at any moment, also where
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -37,7 +37,7 @@ from assistant.llm.events import (
 from assistant.llm.pricing import resolve_model
 from assistant.llm.prompts import PromptLibrary
 from assistant.llm.tokens import content_tokens, text_tokens
-from assistant.mentor.briefing import LearnerState
+from assistant.mentor.briefing import LearnerState, read_turn
 from assistant.mentor.citations import cite, verify
 from assistant.mentor.context import (
     MentorContext,
@@ -52,6 +52,7 @@ from assistant.mentor.context import (
 )
 from assistant.mentor.delimiting import new_marker
 from assistant.mentor.events import MentorEvent, Message, Notice, ToolResult, ToolUseEnded, Turn, TurnRecord
+from assistant.mentor.offline.requests import read_request
 from assistant.mentor.policies import (
     ANSWER_CHARACTERS,
     IDENTICAL_FAILURES,
@@ -69,6 +70,7 @@ from assistant.spaces.mentor_config import MentorConfig
 log = structlog.get_logger(__name__)
 
 PROMPT: Final = "mentor"
+SEARCH: Final = "search_documents"
 
 UNCHOSEN_MODEL: Final = "claude-3-haiku"
 """The preference that the schema gives to everybody: no choice, so that the service's own model answers."""
@@ -152,12 +154,20 @@ class Mentor:
             tools=offered(config, can_write=state.can_write),
             max_tokens=OUTPUT_TOKENS,
         )
-        async with aclosing(rounds.run(request)) as events:
-            async for event in events:
-                yield event
-        if passages == [] and not rounds.acted:
+        try:
+            async with aclosing(rounds.run(request)) as events:
+                async for event in events:
+                    yield event
+        except BaseException:  # stopped, or failed: what was said up to there keeps its sources, where they can be had
+            with suppress(AssistantError):
+                await self._cite(turn, record, rounds.shown)
+            raise
+        await self._cite(turn, record, rounds.shown)
+        if passages is not None and not record.citations and not rounds.acted and _is_question(question, request):
             yield _notice(record, "no_sources", {})
-        record.citations = await verify(self._database, turn.principal, cite(record.text, rounds.shown))
+
+    async def _cite(self, turn: Turn, record: TurnRecord, shown: Sequence[Passage]) -> None:
+        record.citations = await verify(self._database, turn.principal, cite(record.text, shown))
 
     async def _read(self, turn: Turn) -> tuple[LearnerState, list[Message]]:
         state, history = await asyncio.gather(
@@ -194,11 +204,8 @@ class _Rounds:
         self._limits = _Limits()
         self.shown = shown
         """All passages that the model was shown; the n-th has the number n."""
-
-    @property
-    def acted(self) -> bool:
-        """Whether any tool was called."""
-        return self._limits.calls > 0
+        self.acted = False
+        """Whether any tool was called that does more than search the documents."""
 
     async def run(self, request: ModelRequest) -> AsyncGenerator[MentorEvent, None]:
         messages = list(request.messages)
@@ -241,6 +248,7 @@ class _Rounds:
     async def _call(self, call: Block, *, tainted: bool) -> ToolOutcome:
         if not self._limits.admit(call):
             return LIMIT_REACHED
+        self.acted = self.acted or call["name"] != SEARCH
         first = len(self.shown) + 1
         result = await run_tool(call["name"], call["input"], self._context, tainted=tainted, first_passage=first)
         self.shown += result.passages
@@ -313,6 +321,12 @@ class _Reply:
             either(known.cache_read_tokens, 0),
             either(known.cache_write_tokens, 0),
         )
+
+
+def _is_question(content: list[Block], request: ModelRequest) -> bool:
+    """Whether the learner asked something, as far as plain words tell: no greeting, and nothing to be done."""
+    turn = read_turn(content)
+    return turn is None or read_request(turn, [tool["name"] for tool in request.tools]) is None
 
 
 def _notice(record: TurnRecord, name: str, value: dict[str, Any]) -> Notice:

@@ -14,6 +14,7 @@ from assistant.db.session import Database
 from assistant.db.setup import Server
 from assistant.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, TooLargeError
 from assistant.llm.events import ModelError, TextDelta, ToolUseStarted, Usage
+from assistant.mentor.citations import Citation
 from assistant.mentor.events import MentorEvent, Turn, TurnRecord
 from tests.chat.conftest import Chat, open_chat, question, read_events, says, says_and_waits, text_of
 from tests.fixtures.database import MakePerson, Person, join_space
@@ -235,6 +236,30 @@ async def test_stop_keeps_what_was_said(
     assert (stored[-1].message, stored[-1].status) == ("Half of", "cancelled")
     again = await chat.service.cancel(person.principal, run.client_run_id)
     assert again.status == "cancelled"
+
+
+async def test_a_stopped_answer_is_stored_with_its_sources(chat: Chat, make_person: MakePerson) -> None:
+    cited = Citation(1, uuid4(), uuid4(), "Knots", "Loops", None, "The bowline holds.", 4, 22)
+
+    async def script(_: Turn, record: TurnRecord) -> AsyncGenerator[MentorEvent, None]:
+        try:
+            record.text = "It holds [1]"
+            yield TextDelta(record.text)
+            await asyncio.Event().wait()
+        finally:
+            record.citations = [cited]
+
+    person = await make_person()
+    chat.mentor.script = script
+    run = await chat.service.begin(person.principal, question(person.space_id))
+    async with asyncio.timeout(10):
+        await stored_events(chat, person, run, 3)
+        await chat.service.cancel(person.principal, run.client_run_id)
+        events = await read_events(chat, person.principal, run)
+    assert [event["type"] for event in events[-3:]] == ["CUSTOM", "TEXT_MESSAGE_END", "RUN_FINISHED"]
+    stored = await chat.service.messages(person.principal, person.space_id, thread_id=None, after=None, limit=9)
+    assert events[-3]["value"] == stored[-1].citations
+    assert [citation["quote"] for citation in stored[-1].citations] == [cited.quote]
 
 
 async def test_a_failing_model_leaves_a_stated_result(chat: Chat, make_person: MakePerson) -> None:

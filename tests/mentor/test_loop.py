@@ -1,5 +1,6 @@
 """The mentor's loop against a scripted model over HTTP and the real database."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -23,7 +24,7 @@ from assistant.mentor.loop import Mentor
 from assistant.mentor.policies import ROUNDS
 from assistant.resources import resource_dir
 from tests.fixtures.database import MakePerson, Person
-from tests.fixtures.scripted_model import Reply, ScriptedModel, ToolUse, refuse, say
+from tests.fixtures.scripted_model import Reply, ScriptedModel, ToolUse, block, opening, refuse, say
 
 
 class Shelf(Retriever):
@@ -88,11 +89,12 @@ class Bench:
         *replies: Reply,
         shelf: Retriever | None = None,
         notebook: Notebook | None = None,
+        record: TurnRecord | None = None,
     ) -> Told:
         self.server.script(*replies)
         prompts = PromptLibrary(resource_dir("prompts"))
         mentor = Mentor(self.database, self.model, shelf or Shelf(), prompts, self.default_model)
-        told = Told([], TurnRecord(), notebook or Notebook())
+        told = Told([], record or TurnRecord(), notebook or Notebook())
         turn = Turn(person.principal, person.space_id, question, told.notebook)
         async with aclosing(mentor.answer(turn, told.record)) as events:
             async for event in events:
@@ -144,6 +146,48 @@ async def test_an_answer_with_a_citation(bench: Bench, database: Database, make_
     assert body["system"][0]["cache_control"] == {"type": "ephemeral"}
 
 
+async def test_a_stopped_answer_keeps_the_sources_of_what_was_said(
+    bench: Bench, database: Database, make_person: MakePerson
+) -> None:
+    person = await make_person()
+    passage = await add_document(database, person, "The bowline makes a loop. It does not slip.")
+    start = {"type": "text", "text": ""}
+    delta = {"type": "text_delta", "text": "It makes a loop [1], and ["}
+    begun = Reply([opening(), *block(0, start, [delta])[:2], asyncio.Event()])
+    record, said = TurnRecord(), asyncio.Event()
+
+    async def listen() -> None:
+        bench.server.script(begun)
+        prompts = PromptLibrary(resource_dir("prompts"))
+        mentor = Mentor(bench.database, bench.model, Shelf([passage]), prompts, bench.default_model)
+        turn = Turn(person.principal, person.space_id, "What is a bowline?", Notebook())
+        async with aclosing(mentor.answer(turn, record)) as events:
+            async for _ in events:
+                said.set()
+
+    listening = asyncio.create_task(listen())
+    async with asyncio.timeout(10):
+        await said.wait()
+    listening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await listening
+    assert record.text == delta["text"]
+    assert [(citation.index, citation.quote) for citation in record.citations] == [(1, "The bowline makes a loop.")]
+
+
+async def test_a_broken_answer_keeps_the_sources_of_what_was_said(
+    bench: Bench, database: Database, make_person: MakePerson
+) -> None:
+    person = await make_person()
+    passage = await add_document(database, person, "The bowline makes a loop. It does not slip.")
+    whole = say("It makes a loop [1]. ", "And more.")
+    cut = Reply(whole.steps, cut_after=whole.body.index(b"And more."))
+    record = TurnRecord()
+    with pytest.raises(ModelError):
+        await bench.ask(person, "What is a bowline?", cut, shelf=Shelf([passage]), record=record)
+    assert [citation.index for citation in record.citations] == [1]
+
+
 async def test_a_quote_that_stands_nowhere_is_no_citation(
     bench: Bench, database: Database, make_person: MakePerson
 ) -> None:
@@ -157,6 +201,26 @@ async def test_nothing_found_is_told(bench: Bench, make_person: MakePerson) -> N
     told = await bench.ask(await make_person(), "What is dark matter?", say("Your documents do not say."))
     assert told.notices == ["no_sources"]
     assert "Nothing relevant was found" in told_to_model(bench.server)
+
+
+@pytest.mark.parametrize(
+    ("question", "replies", "notices"),
+    [
+        ("What is a bowline?", [say("It makes a loop [1].")], []),
+        ("What is a bowline?", [say("A knot.")], ["no_sources"]),
+        ("What is a bowline?", [say(ToolUse("search_documents", {"query": "loop"})), say("A knot.")], ["no_sources"]),
+        ("What do I have to do?", [say(ToolUse("list_tasks", {})), say("Nothing.")], []),
+        ("Hello!", [say("Hello, what shall we do?")], []),
+        ("Vielen Dank", [say("Gern.")], []),
+        ("Mark module 1 as done", [say("You may not.")], []),
+    ],
+)
+async def test_only_the_answer_to_a_question_is_said_to_have_no_sources(
+    bench: Bench, database: Database, make_person: MakePerson, question: str, replies: list[Reply], notices: list[str]
+) -> None:
+    person = await make_person()
+    passage = await add_document(database, person, "The bowline makes a loop. It does not slip.")
+    assert (await bench.ask(person, question, *replies, shelf=Shelf([passage]))).notices == notices
 
 
 async def test_documents_out_of_reach_are_told_and_not_guessed(bench: Bench, make_person: MakePerson) -> None:

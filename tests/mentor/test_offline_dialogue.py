@@ -72,6 +72,17 @@ async def test_a_task_is_added_listed_and_told(database: Database, make_person: 
     assert await talk.rows("select title, priority from tasks where space_id = %s") == [("tie a knot", "high")]
 
 
+@pytest.mark.parametrize("said", ["What is due?", "Add a task: tie a knot", "Hello", "Danke!", "help", "new goal"])
+async def test_what_is_no_question_is_not_said_to_have_no_sources(
+    database: Database, make_person: MakePerson, said: str
+) -> None:
+    person = await make_person(config=AUTO)
+    talk = Talk(database, person, person)
+
+    assert await talk.say(said)
+    assert talk.notices == []
+
+
 async def test_a_day_is_counted_from_today(database: Database, make_person: MakePerson) -> None:
     person = await make_person(config=AUTO)
     talk = Talk(database, person, person)

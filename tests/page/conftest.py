@@ -63,6 +63,13 @@ class ScriptedMentor:
     async def answer(self, turn: Turn, record: TurnRecord) -> AsyncGenerator[MentorEvent, None]:
         self.questions.append(turn.question)
         record.rounds = self.rounds
+        try:
+            async for event in self._tell(record):
+                yield event
+        finally:
+            record.citations = self.citations
+
+    async def _tell(self, record: TurnRecord) -> AsyncGenerator[MentorEvent, None]:
         for step in list(self.steps):
             match step:
                 case asyncio.Event():
@@ -77,7 +84,6 @@ class ScriptedMentor:
                     yield TextDelta(step)
                 case _:
                     yield step
-        record.citations = self.citations
 
 
 # --- the service ------------------------------------------------------------------------------------------------------

@@ -127,7 +127,9 @@ async def shake(page: Page) -> None:
 
 async def test_nothing_that_a_model_says_runs_or_is_fetched(demo: Demo, page: Page) -> None:
     text = "\n\n".join(PAYLOADS).replace("\x00", "").replace("\x01", "")
-    demo.mentor.says(*text)  # letter by letter, so that each payload is there in every state of completion
+    demo.mentor.says(
+        *text, Notice("no_sources", {})
+    )  # letter by letter, so that each payload is there in every state of completion
     await ask(page, "Attack")
     await expect(page.get_by_text("Answered without sources")).to_be_visible(timeout=60_000)
     await check_harmless(page, ".prose")

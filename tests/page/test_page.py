@@ -136,10 +136,17 @@ async def test_a_source_that_is_gone_or_changed_says_so_and_keeps_its_quote(
 
 
 async def test_an_answer_without_sources_says_so_and_unknown_marks_stay_text(demo: Demo, page: Page) -> None:
-    demo.mentor.says("I guess so [7].")
+    without = page.get_by_text("Answered without sources")
+    await ask(page, "Hi")
+    await expect(page.locator(".prose")).to_have_text("Hello.")
+    await expect(page.get_by_role("button", name="Send")).to_be_visible()
+    await expect(without).to_have_count(0)
+    demo.mentor.says("I guess so [7].", Notice("no_sources", {}))
     await ask(page, "Is it?")
-    await expect(page.get_by_text("Answered without sources")).to_be_visible()
-    await expect(page.locator(".prose")).to_have_text("I guess so\u202f[7].")
+    await expect(without).to_be_visible()
+    await expect(page.locator(".prose").last).to_have_text("I guess so\u202f[7].")
+    await page.reload()
+    await expect(without).to_have_count(1)
 
 
 async def test_a_suggestion_asks_it(demo: Demo, page: Page) -> None:
@@ -228,6 +235,21 @@ async def test_an_answer_can_be_stopped(demo: Demo, page: Page, database: Databa
     assert await stored(database, demo.person) == [(True, "Count"), (False, "One, two, ")]
     await page.reload()
     await expect(page.get_by_text("You stopped this answer.")).to_be_visible()
+
+
+async def test_a_stopped_answer_keeps_its_sources(demo: Demo, page: Page, database: Database) -> None:
+    document = await add_document(database, demo.person, HANDBOOK)
+    citation = document.cite(1, "makes a loop that does not slip", heading="Knots")
+    demo.mentor.says("A bowline [1] and ", asyncio.Event(), "more.", citations=[citation])
+    await ask(page, "Which knot?")
+    await expect(page.locator(".prose")).to_contain_text("and")
+    await page.get_by_role("button", name="Stop").click()
+    mark = page.get_by_role("button", name="Source 1: Sailing handbook", exact=True)
+    for _ in range(2):
+        await expect(page.get_by_text("You stopped this answer.")).to_be_visible()
+        await expect(mark).to_be_visible()
+        await expect(page.locator(".source .place")).to_have_text("Sailing handbook › Knots")
+        await page.reload()
 
 
 # --- lines that break -------------------------------------------------------------------------------------------------
@@ -326,7 +348,6 @@ async def test_events_that_come_twice_count_once(demo: Demo, line: tuple[Line, P
     laid.echoes = 2
     demo.mentor.says(*tool("list_tasks", "{}", {"status": "done"}, "1"), *"One, two, three.")
     await ask(page, "Count")
-    await expect(page.get_by_text("Answered without sources")).to_be_visible()
     await expect(page.locator(".prose")).to_have_text("One, two, three.")
     await expect(page.locator(".tool")).to_have_count(1)
 

@@ -106,7 +106,7 @@ const en = {
   'tool.approval_required': '{what}: not done, it needs your approval',
   'tool.failed': '{what}: failed',
   // notices and problems
-  'notice.no_sources': '', // that there are none is said anyway, unless the mentor found some after all
+  'notice.no_sources': '', // said where sources would stand
   'notice.limit_reached': 'The mentor reached the limit of what one message may do.',
   'notice.answer_cut': 'The model ended this answer early.',
   'notice.answer_cut.max_tokens': 'The answer was cut: it reached its greatest length.',

@@ -96,7 +96,7 @@ export class TurnView {
   #sources(run) {
     const parts = [];
     if (run.citations.length) parts.push(sourceList(run.citations, this.#actions.openSource));
-    else if (run.status === 'completed' && run.text) parts.push(h('p', { class: 'unsourced' }, icon('unsourced'), t('unsourced')));
+    else if (run.notices.some(({ name }) => name === 'no_sources')) parts.push(h('p', { class: 'unsourced' }, icon('unsourced'), t('unsourced')));
     if (run.text && navigator.clipboard) parts.push(copyButton(run.text));
     return parts;
   }
