@@ -568,6 +568,33 @@ async def test_the_newest_text_stays_in_sight_unless_one_reads_further_up(demo: 
     await expect(latest).to_be_hidden()
 
 
+async def test_the_end_of_a_growing_answer_stays_in_sight_until_one_scrolls_up(demo: Demo, page: Page) -> None:
+    """Also where the event of the page's own scrolling comes when the answer has grown already, as here each time."""
+    await page.evaluate("""() => {
+        const late = () => document.querySelector('#log').dispatchEvent(new Event('scroll'));
+        new MutationObserver(late).observe(document.querySelector('#turns'), { childList: true, subtree: true });
+    }""")
+    gates = [asyncio.Event() for _ in range(4)]
+    piece = "\n\n".join(f"Line {number}." for number in range(20))
+    steps = [step for number, gate in enumerate(gates) for step in (f"{piece}\n\nEnd of {number}.\n\n", gate)]
+    demo.mentor.says(*steps, "The very end.")
+    await ask(page, "Tell")
+    latest = page.get_by_role("button", name="Newest message")
+    for number in range(4):
+        await expect(page.get_by_text(f"End of {number}.")).to_be_in_viewport()
+        await expect(latest).to_be_hidden()
+        if number < 3:
+            gates[number].set()
+    await page.locator("#log").hover()
+    await page.mouse.wheel(0, -300)
+    await expect(latest).to_be_visible()
+    gates[3].set()
+    await expect(page.get_by_text("The very end.")).to_be_attached()
+    await expect(page.get_by_role("button", name="Send")).to_be_visible()
+    await expect(page.get_by_text("The very end.")).not_to_be_in_viewport()
+    await expect(latest).to_be_visible()
+
+
 async def test_the_page_speaks_german_to_those_who_read_it(demo: Demo, open_page: OpenPage) -> None:
     page = await open_page(demo.service.address, locale="de-AT")
     await expect(page.locator("html")).to_have_attribute("lang", "de")

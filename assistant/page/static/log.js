@@ -5,7 +5,7 @@ import { byId, h, icon } from './dom.js';
 import { t } from './strings.js';
 import { TurnView } from './turn.js';
 
-const NEAR = 80; // pixels from the end that still count as its end
+const NEAR = 80; // pixels from the end: who scrolls down to there wants to see what comes
 
 export class Log {
   #scroller = byId('log');
@@ -15,6 +15,7 @@ export class Log {
   #changed = new Set();
   #frame = null;
   #follows = true;
+  #top = 0; // where the last scroll, a person's or our own, has led to
   #actions;
 
   /** Actions: `retry(turn)`, `openSource(citation, opener)`, `ask(text)`, `previous()`. */
@@ -76,15 +77,20 @@ export class Log {
     this.#changed.clear();
   }
 
+  /** Only a person scrolls up. That the end is far may mean no more than that the answer has grown since. */
   #scrolled() {
     const { scrollTop, clientHeight, scrollHeight } = this.#scroller;
-    this.#follows = scrollTop + clientHeight >= scrollHeight - NEAR;
+    const left = scrollHeight - clientHeight - scrollTop;
+    if (left <= 1 || (left <= NEAR && scrollTop > this.#top)) this.#follows = true;
+    else if (scrollTop < this.#top) this.#follows = false;
+    this.#top = scrollTop;
     this.#latest.hidden = this.#follows;
   }
 
   #toEnd(smooth = false) {
     const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.#scroller.scrollTo({ top: this.#scroller.scrollHeight, behavior: smooth && !calm ? 'smooth' : 'instant' });
+    this.#top = this.#scroller.scrollTop;
     this.#follows = true;
     this.#latest.hidden = true;
   }
