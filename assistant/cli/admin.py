@@ -22,6 +22,7 @@ from assistant.db.session import Database
 from assistant.errors import ConfigurationError, ConflictError
 from assistant.goals import service as goals
 from assistant.identity import MAX_TTL_SECONDS, build_issuer
+from assistant.mentor.toolbox import TOOLS
 from assistant.settings import Settings
 from assistant.spaces import service as spaces
 
@@ -147,23 +148,28 @@ def space() -> None:
 @click.option("--user", "email", required=True, help="Whose space it is: an e-mail address.")
 @click.option("--goal", required=True, help="Title of the goal that it serves; made if there is none of that title.")
 @click.option("--title", required=True, help="Title of the space.")
+@click.option("--let-mentor-write", is_flag=True, help="The mentor may use the tools that change something unasked.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead of the id alone.")
-def create_space(email: str, goal: str, title: str, as_json: bool) -> None:
+def create_space(email: str, goal: str, title: str, let_mentor_write: bool, as_json: bool) -> None:
     """Make a space for one of a user's goals, and print its id.
 
     \b
     goalspace space create --user ada@example.org --goal "Learn to sail" --title "Sailing basics"
     """
-    ids = run(_create_space(open_settings(), email, goal, title))
+    ids = run(_create_space(open_settings(), email, goal, title, let_mentor_write=let_mentor_write))
     if as_json:
         print_json({"id": ids[0], "goal_id": ids[1], "title": title})
     else:
         click.echo(ids[0])
 
 
-async def _create_space(settings: Settings, email: str, goal: str, title: str) -> tuple[UUID, UUID]:
+async def _create_space(
+    settings: Settings, email: str, goal: str, title: str, *, let_mentor_write: bool
+) -> tuple[UUID, UUID]:
+    tools = {spec.name: "auto" for spec in TOOLS if spec.write}
+    values = {"ai_mentor_config": {"tools": tools}} if let_mentor_write else {}
     async with open_database(settings) as database:
-        return await open_space(database, await find_user(database, email), goal, title)
+        return await open_space(database, await find_user(database, email), goal, title, **values)
 
 
 async def open_space(database: Database, user_id: UUID, goal: str, title: str, **values: Any) -> tuple[UUID, UUID]:

@@ -23,7 +23,8 @@ from assistant.mentor.delimiting import clean, clean_line, enclose, find_enclose
 TITLE_CHARACTERS: Final = 120
 """Of a title in the state. Ids stand beside them, so nothing hangs on the rest."""
 
-_OTHER_AUTHOR: Final = ' author="other"'
+_OTHER_AUTHOR: Final = (' author="other"', '"author":"other"')
+"""As passages say it, and as lists in JSON do; text cannot hold the second, since JSON escapes its quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +111,20 @@ def write_passages(passages: Sequence[Passage], marker: str, learner: UUID | Non
             title=clean_line(passage.title, marker, TITLE_CHARACTERS),
             heading=passage.heading and clean_line(passage.heading, marker, 2 * TITLE_CHARACTERS),
             page=passage.page,
-            author=None if is_own(passage, learner) else "other",
+            author=None if is_own(passage.created_by, learner) else "other",
         )
         for number, passage in enumerate(passages, first)
     )
 
 
-def is_own(passage: Passage, learner: UUID | None) -> bool:
+def is_own(created_by: UUID | None, learner: UUID | None) -> bool:
     """Whether the learner wrote it. A document of unknown origin is another's."""
-    return learner is not None and passage.created_by == learner
+    return learner is not None and created_by == learner
 
 
 def holds_foreign_text(text: str) -> bool:
-    """Whether `text`, written by `write_passages`, shows a passage of another. Errs on the side of yes."""
-    return _OTHER_AUTHOR in text
+    """Whether `text` shows a passage, or the title of a document, of another. Errs on the side of yes."""
+    return any(sign in text for sign in _OTHER_AUTHOR)
 
 
 def _state_lines(state: LearnerState, marker: str) -> Iterator[str]:
@@ -187,6 +188,8 @@ class ReadTurn:
     passages: list[ShownPassage] | None
     """None: they could not be searched."""
     modules: list[ModuleState]
+    module_count: int
+    """Of the space, which may have more than are shown."""
     today: str | None
     """As 2026-11-24."""
     marker: str = ""
@@ -197,6 +200,7 @@ class ReadTurn:
 _MODULE_LINE: Final = re.compile(
     r"^- ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) · (\d{1,3}) % · (.*)$", re.MULTILINE
 )
+_MODULE_COUNT: Final = re.compile(r"^Modules, with [^(\n]* \(\d+ of (\d+) shown\):$", re.MULTILINE)
 _PREFERRED_LINE: Final = re.compile(r"^Preferred language: ([A-Za-z0-9-]+)$", re.MULTILINE)
 _NOW_LINE: Final = re.compile(r"^Now: (\d{4}-\d\d-\d\d) ")
 
@@ -212,13 +216,16 @@ def read_turn(content: str | Sequence[Mapping[str, Any]]) -> ReadTurn | None:
     state = found["state"].text if "state" in found else ""
     passages = found.get("passages")
     now, preferred = _NOW_LINE.match(state), _PREFERRED_LINE.search(state)
+    modules = [ModuleState(UUID(id_), title, int(done)) for id_, done, title in _MODULE_LINE.findall(state)]
+    count = _MODULE_COUNT.search(state)
     return ReadTurn(
         question=question.text,
         language=question.attributes.get("language"),
         passages=_read_passages(passages.text, question.marker)
         if passages and "count" in passages.attributes
         else None,
-        modules=[ModuleState(UUID(id_), title, int(done)) for id_, done, title in _MODULE_LINE.findall(state)],
+        modules=modules,
+        module_count=int(count[1]) if count else len(modules),
         today=now and now[1],
         marker=question.marker,
         preferred_language=preferred and preferred[1],

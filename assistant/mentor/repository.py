@@ -39,3 +39,16 @@ async def next_tasks(
         "limit": limit,
     }
     return (await connection.execute(_NEXT_TASKS, values)).all()
+
+
+_NEWEST_DOCUMENTS: Final = sql("""
+select d.id, d.title, d.created_by, count(*) over () as total
+from public.documents d
+where d.space_id = :space_id
+order by d.created_at desc, d.id
+limit :limit
+""")
+
+
+async def newest_documents(connection: AsyncConnection, space_id: UUID, limit: int) -> Sequence[Row[Any]]:
+    return (await connection.execute(_NEWEST_DOCUMENTS, {"space_id": space_id, "limit": limit})).all()

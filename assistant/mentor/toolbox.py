@@ -10,11 +10,11 @@ from uuid import UUID
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from assistant.mentor.briefing import TITLE_CHARACTERS, write_passages
+from assistant.mentor.briefing import TITLE_CHARACTERS, is_own, write_passages
 from assistant.mentor.context import MentorContext, fit_passages
 from assistant.mentor.delimiting import clean_line
 from assistant.mentor.policies import LISTED, PASSAGES
-from assistant.mentor.repository import next_tasks
+from assistant.mentor.repository import newest_documents, next_tasks
 from assistant.mentor.toolspec import Arguments, ToolOutcome, ToolRefusal, ToolSpec, outcome
 from assistant.spaces.models import Module
 from assistant.spaces.progress import get_progress
@@ -67,6 +67,22 @@ async def search_documents(context: MentorContext, arguments: SearchDocuments, f
         return ToolOutcome("Nothing relevant was found in the space's documents with these words.", data)
     shown = write_passages(passages, context.marker, context.principal.user_id, first_passage)
     return ToolOutcome(f"Passages, numbered on from those shown before:\n{shown}", data, passages=passages)
+
+
+class ListDocuments(Arguments, frozen=True):
+    """None: it lists all that there are, as far as they fit."""
+
+
+async def list_documents(context: MentorContext, arguments: ListDocuments, first_passage: int) -> ToolOutcome:
+    async with context.database.transaction(context.principal) as connection:
+        documents = await newest_documents(connection, context.space_id, LISTED)
+    learner = context.principal.user_id
+    listed = [
+        {"id": each.id, "title": _title(context, each.title)}
+        | ({} if is_own(each.created_by, learner) else {"author": "other"})
+        for each in documents
+    ]
+    return outcome("done", documents=listed, total=documents[0].total if documents else 0)
 
 
 TaskStatus = Literal["pending", "in_progress", "completed"]
@@ -213,6 +229,12 @@ TOOLS: Final = (
         " passages you were shown do not answer the question and other words may find better ones.",
         SearchDocuments,
         search_documents,
+    ),
+    ToolSpec(
+        "list_documents",
+        "List the titles of this space's documents, the newest first. Use it when the learner asks which there are.",
+        ListDocuments,
+        list_documents,
     ),
     ToolSpec(
         "list_tasks",

@@ -115,6 +115,14 @@ def test_a_space_is_made_with_its_goal_and_the_id_printed(goalspace: Goalspace, 
     assert json.loads(second.stdout)["goal_id"] == json.loads(third.stdout)["goal_id"]
 
 
+def test_a_mentor_may_be_let_write_from_the_start(goalspace: Goalspace, email: str) -> None:
+    goalspace("user", "create", email)
+    for title, option in (("Asks", ()), ("Writes", ("--let-mentor-write",))):
+        made = goalspace("space", "create", "--user", email, "--goal", "Learn to sail", "--title", title, *option)
+        answer = goalspace("chat", made.stdout.strip(), "Add a task: buy a whistle").stdout
+        assert ("The task “buy a whistle” is added" in answer) is bool(option)
+
+
 def test_no_secret_is_in_a_help_text(goalspace: Goalspace, settings: Settings) -> None:
     secret = (Path(settings.data_dir) / "secret.key").read_text()
     for arguments in (("--help",), ("user", "create", "--help"), ("token", "--help")):

@@ -65,6 +65,7 @@ def test_a_turn_can_be_read_back() -> None:
             ShownPassage(2, "Wind", None, "Gusts come before rain."),
         ],
         modules=[ModuleState(UUID(int=1), "Knots", 40), ModuleState(UUID(int=2), "Wind and weather", 0)],
+        module_count=2,
         today="2026-11-24",
         marker=MARKER,
     )

@@ -170,11 +170,17 @@ async def test_the_language_that_the_owner_set_comes_first() -> None:
 
 def test_every_language_has_every_phrase_with_the_same_values() -> None:
     for name in PHRASES["en"].__dataclass_fields__:
-        if name in ("priorities", "months"):
+        if name in ("priorities", "months", "requests"):
             continue
         slots = {language: sorted(_slots(getattr(phrases, name))) for language, phrases in PHRASES.items()}
         assert len({tuple(found) for found in slots.values()}) == 1, name
         assert all(getattr(phrases, name) for phrases in PHRASES.values())
+
+
+def whole(phrase: str, language: str = "en", tools: Sequence[dict[str, Any]] = TOOLS) -> str:
+    """A phrase that names what can be asked for."""
+    examples = PHRASES[language].examples([tool["name"] for tool in tools])
+    return phrase.format(requests=examples) if "{requests}" in phrase else phrase
 
 
 def _slots(text: str) -> list[str]:
@@ -267,7 +273,7 @@ async def test_a_request_without_a_turn_gets_an_answer_all_the_same(messages: li
     last = (await events_of(*messages))[-1]
 
     assert isinstance(last, Completed)
-    assert text_of(last) == PHRASES["en"].help
+    assert text_of(last) == whole(PHRASES["en"].help)
 
 
 # Requests
@@ -326,7 +332,6 @@ async def test_a_task_is_asked_for(question: str, arguments: dict[str, Any]) -> 
         ("I finished module 1!", ONE, 100),
         ("I am 50 % through module 2", TWO, 50),
         ("module 1 is half done", ONE, 50),
-        ("mark module 1 150 %", ONE, 150),
         ("Setze Modul 1 auf 50 %", ONE, 50),
         ("Markiere das Modul Knots als erledigt", ONE, 100),
         ("Ich habe Modul 2 abgeschlossen", TWO, 100),
@@ -397,14 +402,72 @@ async def test_a_question_is_no_request(question: str) -> None:
 async def test_what_comes_to_no_call_is_said(question: str, phrase: str) -> None:
     language = "de" if question.startswith("Erstelle") else "en"
 
-    assert text_of(await ask(question)) == getattr(PHRASES[language], phrase)
+    assert text_of(await ask(question)) == whole(getattr(PHRASES[language], phrase), language)
+
+
+@pytest.mark.parametrize("language", PHRASES)
+async def test_what_it_names_as_a_request_is_one(language: str) -> None:
+    for tool, example in PHRASES[language].requests:
+        reply = await ask(example, language=language)
+
+        assert (reply.stop_reason == "tool_use" and call_of(reply)[0] == tool) or (
+            tool is None and text_of(reply).startswith(PHRASES[language].progress.format(percentage=20))
+        )
+
+
+@pytest.mark.parametrize(
+    ("question", "tool"),
+    [
+        ("What is due next?", "list_tasks"),
+        ("Was ist als Nächstes fällig?", "list_tasks"),
+        ("¿Qué vence próximamente?", "list_tasks"),
+        ("What documents are there?", "list_documents"),
+        ("Which documents do I have?", "list_documents"),
+        ("Welche Dokumente gibt es?", "list_documents"),
+        ("¿Qué documentos hay?", "list_documents"),
+        ("Quels documents y a-t-il ?", "list_documents"),
+    ],
+)
+async def test_what_there_is_is_looked_up(question: str, tool: str) -> None:
+    assert call_of(await ask(question)) == (tool, {})
+
+
+async def test_progress_is_told_module_by_module() -> None:
+    modules = [ModuleState(UUID(int=1), "Knots *1*", 40), ModuleState(UUID(int=2), "Wind", 15)]
+    lines = "- **Knots \\*1\\*** — 40 %\n- **Wind** — 15 %"
+
+    for question in ("How far am I?", "How far have I come so far?", "show me my progress"):
+        assert text_of(await ask(question, modules=modules)) == f"You have reached 27 % in all:\n\n{lines}"
+    assert text_of(await ask("Wie weit bin ich?", modules=modules)).startswith("Insgesamt hast du 27 % erreicht:")
+    assert text_of(await ask("How far am I?", modules=[])) == PHRASES["en"].no_progress
+    many = build_question(learner_state(modules=modules, module_count=50), [], "How far am I?", MARKER)
+    last = (await events_of({"role": "user", "content": many}))[-1]
+    assert isinstance(last, Completed)
+    assert text_of(last) == f"{lines}\n- … and 48 more."
+
+
+async def test_only_what_can_be_done_is_offered() -> None:
+    tools = offered(MentorConfig(), can_write=False)
+
+    answer = text_of(await ask("delete all my tasks", tools=tools))
+
+    assert answer == whole(PHRASES["en"].cannot, tools=tools)
+    assert "What is due?" in answer
+    assert "Add a task" not in answer
+
+
+@pytest.mark.parametrize(
+    ("question", "language"), [("mark module Knots 150 %", "en"), ("Setze Modul Knots auf 101 %", "de")]
+)
+async def test_a_percentage_beyond_all_is_refused_in_plain_words(question: str, language: str) -> None:
+    assert text_of(await ask(question)) == PHRASES[language].wrong_percentage
 
 
 async def test_a_tool_that_is_not_offered_is_not_called() -> None:
     off: dict[str, ToolPolicy] = {"create_task": "off"}
     tools = offered(MentorConfig(tools=off), can_write=True)
 
-    assert text_of(await ask("add a task: read", tools=tools)) == PHRASES["en"].cannot
+    assert text_of(await ask("add a task: read", tools=tools)) == whole(PHRASES["en"].cannot, tools=tools)
 
 
 async def test_a_goal_is_created_where_there_is_a_tool_for_it() -> None:
@@ -481,6 +544,16 @@ async def test_tasks_are_told_with_what_is_late() -> None:
     assert await told("what is due", "list_tasks", json.dumps(by_day)) == "Nothing is due by 27 November 2026."
 
 
+async def test_documents_are_told_by_their_titles() -> None:
+    result = {"status": "done", "documents": [{"title": "Knots *1*"}, {"title": "Wind", "author": "other"}], "total": 4}
+    nothing = {"status": "done", "documents": [], "total": 0}
+
+    assert await told("What documents are there?", "list_documents", json.dumps(result)) == (
+        "The documents of this space, the newest first:\n\n- Knots \\*1\\*\n- Wind\n- … and 2 more."
+    )
+    assert await told("Welche Dokumente gibt es?", "list_documents", json.dumps(nothing)) == PHRASES["de"].no_documents
+
+
 @pytest.mark.parametrize("tool", ["create_task", "update_module_progress"])
 async def test_what_was_not_done_is_never_told_as_done(tool: str) -> None:
     not_done = json.dumps({"status": "not_done", "code": "approval_required", "message": "was NOT done"})
@@ -490,12 +563,17 @@ async def test_what_was_not_done_is_never_told_as_done(tool: str) -> None:
         {"status": "failed", "code": "database_unavailable", "message": "The database does not answer."}
     )
 
-    assert await told("add a task: x", tool, not_done) == PHRASES["en"].not_done
-    assert await told("add a task: x", tool, limit) == "That did not work: The limit is reached."
-    assert await told("add a task: x", tool, forbidden, is_error=True) == PHRASES["en"].forbidden
-    assert (
-        await told("add a task: x", tool, failed, is_error=True) == "That did not work: The database does not answer."
+    invalid = json.dumps(
+        {"status": "failed", "code": "invalid", "message": "Expected `int` at `completion_percentage`"}
     )
-    assert await told("add a task: x", tool, "Cancelled.", is_error=True) == "That did not work: Cancelled."
-    assert await told("add a task: x", tool, '{"status": "done"}') == '{"status": "done"}'
-    assert await told("add a task: x", tool, "[]") == "That did not work: []"
+    phrases = PHRASES["en"]
+
+    assert await told("add a task: x", tool, not_done) == phrases.not_done.format(tool=tool)
+    assert await told("add a task: x", tool, limit) == phrases.failed
+    assert await told("add a task: x", tool, forbidden, is_error=True) == phrases.forbidden
+    assert await told("add a task: x", tool, failed, is_error=True) == phrases.failed
+    assert await told("add a task: x", tool, invalid, is_error=True) == phrases.misfit
+    assert await told("Neue Aufgabe: x", tool, invalid, is_error=True, language="de") == PHRASES["de"].misfit
+    assert await told("add a task: x", tool, "Cancelled.", is_error=True) == phrases.failed
+    assert await told("add a task: x", tool, '{"status": "done"}') == phrases.unclear
+    assert await told("add a task: x", tool, "[]") == phrases.failed

@@ -1,5 +1,6 @@
 """Conversations with the offline mentor, through the real loop, tools and database."""
 
+import re
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from assistant.mentor.events import Notice, Turn, TurnRecord
 from assistant.mentor.loop import Mentor
 from assistant.mentor.offline import OfflineModel
 from assistant.mentor.offline.phrases import PHRASES
-from assistant.resources import resource_dir
+from assistant.resources import PACKAGE, resource_dir
 from tests.fixtures.briefing import passage
 from tests.fixtures.database import MakePerson, Person, join_space
 from tests.mentor.test_loop import Notebook
@@ -107,16 +108,44 @@ async def test_progress_of_a_module_by_its_number(database: Database, make_perso
     assert rows == [(50,)]
 
 
-@pytest.mark.parametrize("question", ["Add a task: tie a knot", "mark module 1 50 %"])
-async def test_under_ask_it_says_that_nothing_was_done(
-    database: Database, make_person: MakePerson, question: str
+@pytest.mark.parametrize(
+    ("question", "tool"), [("Add a task: tie a knot", "create_task"), ("mark module 1 50 %", "update_module_progress")]
+)
+async def test_under_ask_it_says_that_nothing_was_done_and_who_can_let_it(
+    database: Database, make_person: MakePerson, question: str, tool: str
 ) -> None:
     person = await make_person()
     await add_modules(database, person)
     talk = Talk(database, person, person)
 
-    assert await talk.say(question) == PHRASES["en"].not_done
+    answer = await talk.say(question)
+
+    assert answer == PHRASES["en"].not_done.format(tool=tool)
+    assert f"`tools.{tool}` to `auto`" in answer
     assert await talk.rows("select 1 from tasks where space_id = %s") == []
+
+
+async def test_the_pages_suggestions_are_answered(database: Database, make_person: MakePerson) -> None:
+    person = await make_person(config=AUTO)
+    await add_modules(database, person)
+    talk = Talk(database, person, person)
+    await talk.say("add a task: tie a knot")
+    await talk.say("mark module Knots 50 %")
+    async with database.transaction(person.principal) as connection:
+        await connection.exec_driver_sql(
+            "insert into documents (space_id, title, content) values (%s, 'Bends', 'x')", (person.space_id,)
+        )
+    strings = (PACKAGE / "page/static/strings.js").read_text()
+    english, german = strings.split("const de")
+
+    for half, tongue in ((english, "en"), (german, "de")):
+        due, documents, far = re.findall(r"suggestion\d: '([^']+)'", half)
+        phrases = PHRASES[tongue]
+        assert await talk.say(due) == f"{phrases.tasks}\n\n- **tie a knot**"
+        assert await talk.say(documents) == f"{phrases.documents}\n\n- Bends"
+        assert (
+            await talk.say(far) == f"{phrases.progress.format(percentage=25)}\n\n- **Knots** — 50 %\n- **Wind** — 0 %"
+        )
 
 
 async def test_a_request_is_not_tainted_by_what_lies_beside_it(database: Database, make_person: MakePerson) -> None:
@@ -132,7 +161,7 @@ async def test_a_viewer_is_told_that_they_cannot(database: Database, make_person
     await join_space(database, owner.space_id, viewer.id, "viewer")
     talk = Talk(database, viewer, owner)
 
-    assert await talk.say("Add a task: tie a knot") == PHRASES["en"].cannot
+    assert (await talk.say("Add a task: tie a knot")).startswith("I cannot do that here. Nothing was changed.")
     assert await talk.rows("select 1 from tasks where space_id = %s") == []
 
 

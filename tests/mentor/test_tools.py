@@ -17,6 +17,7 @@ from assistant.db.identity import ANONYMOUS, Principal
 from assistant.db.session import Database
 from assistant.errors import UnavailableError
 from assistant.knowledge.retrieval import Passage, Retriever
+from assistant.mentor.briefing import holds_foreign_text
 from assistant.mentor.context import MentorContext
 from assistant.mentor.delimiting import find_enclosed
 from assistant.mentor.toolbox import TOOLS
@@ -125,6 +126,7 @@ def test_tools_are_offered_in_the_providers_form_and_always_in_the_same_order() 
 
     assert [tool["name"] for tool in tools] == [
         "search_documents",
+        "list_documents",
         "list_tasks",
         "create_task",
         "update_module_progress",
@@ -148,10 +150,16 @@ def test_schemas_are_closed_valid_and_know_no_identity(spec: Any) -> None:
 def test_a_tool_that_is_off_and_one_that_is_not_allowed_are_not_offered() -> None:
     assert names(MentorConfig(tools={"create_task": "off"})) == [
         "search_documents",
+        "list_documents",
         "list_tasks",
         "update_module_progress",
     ]
-    assert names(MentorConfig(), can_write=False) == ["search_documents", "list_tasks", "update_module_progress"]
+    assert names(MentorConfig(), can_write=False) == [
+        "search_documents",
+        "list_documents",
+        "list_tasks",
+        "update_module_progress",
+    ]
     assert names(MentorConfig(tools=dict.fromkeys((spec.name for spec in TOOLS), "off"))) == []
 
 
@@ -271,6 +279,39 @@ async def test_a_long_list_is_cut_and_counted(hand_of: MakeHand, make_person: Ma
     assert len(outcome.content) < 15_000
 
 
+async def test_documents_are_listed_newest_first_to_members_alone(hand_of: MakeHand, make_person: MakePerson) -> None:
+    owner, stranger = await make_person(), await make_person()
+    hand = hand_of(owner)
+    for title in ("Old\nnews", "New"):
+        async with hand.database.transaction(owner.principal) as connection:
+            await connection.exec_driver_sql(
+                "insert into documents (space_id, title, content) values (%s, %s, 'x')", (owner.space_id, title)
+            )
+
+    outcome = await hand("list_documents", {})
+    unseen = await hand_of(stranger, owner)("list_documents", {})
+
+    assert [document["title"] for document in outcome.data["documents"]] == ["New", "Old news"]
+    assert outcome.data["total"] == 2
+    assert not holds_foreign_text(outcome.content)
+    assert (unseen.data["documents"], unseen.data["total"]) == ([], 0)
+
+
+async def test_titles_of_anothers_documents_are_text_of_another(hand_of: MakeHand, make_person: MakePerson) -> None:
+    owner, viewer = await make_person(visibility="shared"), await make_person()
+    hand = hand_of(viewer, owner)
+    await join_space(hand.database, owner.space_id, viewer.id, "viewer")
+    async with hand.database.transaction(owner.principal) as connection:
+        await connection.exec_driver_sql(
+            "insert into documents (space_id, title, content) values (%s, 'Obey!', 'x')", (owner.space_id,)
+        )
+
+    outcome = await hand("list_documents", {})
+
+    assert [document["title"] for document in outcome.data["documents"]] == ["Obey!"]
+    assert holds_foreign_text(outcome.content)
+
+
 async def test_tasks_of_one_module(hand_of: MakeHand, make_person: MakePerson, add_module: AddModule) -> None:
     person = await make_person()
     module, hand = await add_module(person), hand_of(person)
@@ -378,7 +419,7 @@ async def test_an_unknown_tool_is_answered_with_those_that_there_are(
     outcome = await hand_of(await make_person())(name, {})
 
     assert outcome.is_error
-    assert "search_documents, list_tasks, create_task, update_module_progress" in message(outcome)
+    assert "search_documents, list_documents, list_tasks, create_task, update_module_progress" in message(outcome)
 
 
 async def test_a_tool_that_is_off_does_not_run(hand_of: MakeHand, make_person: MakePerson) -> None:

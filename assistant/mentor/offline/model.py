@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +21,7 @@ from assistant.llm.events import (
 from assistant.mentor.briefing import ReadTurn, read_turn
 from assistant.mentor.offline.phrases import Phrases, phrases_in
 from assistant.mentor.offline.quoting import Quote, choose_quotes
-from assistant.mentor.offline.reports import report
+from assistant.mentor.offline.reports import describe_progress, escape, report
 from assistant.mentor.offline.requests import Call, Say, read_request
 
 NAME: Final = "offline"
@@ -55,16 +55,18 @@ _WORDS: Final = re.compile(r"\s*\S+|\s+")
 def _reply(request: ModelRequest) -> str | Block:
     """A text, or a `tool_use` block."""
     turn = next((turn for turn in map(_turn_of, reversed(request.messages)) if turn), None)
+    tools = [tool["name"] for tool in request.tools]
     if turn is None:
-        return phrases_in("en").help
+        phrases = phrases_in("en")
+        return phrases.help.format(requests=phrases.examples(tools))
     phrases = phrases_in(turn.language or detect_language(turn.question, turn.preferred_language or "en"))
     results = list(_results(request.messages))
     if results:
         return "\n\n".join(report(tool, content, is_error=bad, phrases=phrases) for tool, content, bad in results)
-    wish = read_request(turn, [tool["name"] for tool in request.tools])
+    wish = read_request(turn, tools)
     if isinstance(wish, Call):
         return {"type": "tool_use", "id": f"offline_{turn.marker}", "name": wish.tool, "input": wish.arguments}
-    return _say(wish, turn, phrases) if wish else _answer(turn, phrases)
+    return _say(wish, turn, tools, phrases) if wish else _answer(turn, phrases)
 
 
 def _turn_of(message: dict[str, Any]) -> ReadTurn | None:
@@ -84,11 +86,15 @@ def _results(messages: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str, boo
             yield names.get(block["tool_use_id"], ""), text, bool(block.get("is_error"))
 
 
-def _say(wish: Say, turn: ReadTurn, phrases: Phrases) -> str:
+def _say(wish: Say, turn: ReadTurn, tools: Collection[str], phrases: Phrases) -> str:
+    if wish.phrase == "progress":
+        return describe_progress(turn.modules, turn.module_count, phrases)
     text: str = getattr(phrases, wish.phrase)
+    if wish.phrase in ("help", "cannot"):
+        return text.format(requests=phrases.examples(tools))
     if wish.phrase != "which_module":
         return text
-    titles = (re.sub(r"([\\`*_\[\]<>])", r"\\\1", module.title) for module in turn.modules)
+    titles = (escape(module.title) for module in turn.modules)
     return "\n".join([text, "", *(f"{number}. {title}" for number, title in enumerate(titles, 1))])
 
 
@@ -114,4 +120,4 @@ def _quoted(quote: Quote) -> str:
 def _place(title: str, heading: str | None) -> str:
     """Where a passage stands, without repeating a title that is the first heading, too."""
     path = heading if heading and heading.startswith(title) else " › ".join(filter(None, (title, heading)))
-    return re.sub(r"([\\`*_\[\]<>])", r"\\\1", path)
+    return escape(path)

@@ -1,6 +1,6 @@
 """What the offline mentor says in its own words, by language. All else that it says is quoted or was done."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -19,30 +19,43 @@ class Phrases:
     greeting: str
     thanks: str
     help: str
+    requests: Sequence[tuple[str | None, str]]
+    """What is understood, by example, each with the tool that it takes."""
 
     cannot: str
     which_module: str
     no_modules: str
     what_title: str
     what_percentage: str
+    wrong_percentage: str
+    progress: str
+    no_progress: str
 
     task_created: str
     goal_created: str
     progress_set: str
     tasks: str
     tasks_until: str
-    tasks_more: str
     no_tasks: str
     no_tasks_until: str
+    documents: str
+    no_documents: str
+    further: str
     not_done: str
     forbidden: str
+    misfit: str
     failed: str
+    unclear: str
 
     due: str
     overdue: str
     priority: str
     priorities: Mapping[str, str]
     months: str
+
+    def examples(self, tools: Collection[str]) -> str:
+        """The requests that can be carried out with `tools`, as a list."""
+        return "\n".join(f"- {example}" for tool, example in self.requests if tool is None or tool in tools)
 
     def date(self, day: date) -> str:
         """As it is written in the language: with the month's name where it has one here, else in figures."""
@@ -63,25 +76,40 @@ PHRASES: Final = {
         greeting="Hello! Ask me about the documents of this space, or say “help” to see what I can do.",
         thanks="You are welcome.",
         help="I answer from the documents of this space, in their own words and with the source. I also"
-        " understand plain requests, such as:\n\n- What is due?\n- List my tasks\n- Add a task: read chapter 2,"
-        " due Friday, high priority\n- Mark module 1 50 %\n\nThere is no language model behind me here, so I"
+        " understand plain requests, such as:\n\n{requests}\n\nThere is no language model behind me here, so I"
         " quote and never make anything up.",
-        cannot="I cannot do that here. Nothing was changed.",
+        requests=(
+            ("list_tasks", "What is due?"),
+            ("list_tasks", "List my tasks"),
+            (None, "How far am I?"),
+            ("list_documents", "What documents are there?"),
+            ("create_task", "Add a task: read chapter 2, due Friday, high priority"),
+            ("update_module_progress", "Mark module 1 50 %"),
+        ),
+        cannot="I cannot do that here. Nothing was changed. What I can do:\n\n{requests}",
         which_module="Which module do you mean? There are:",
         no_modules="This space has no modules yet. Nothing was changed.",
         what_title="What is it to be called? For example: add a task: read chapter 2, due Friday",
         what_percentage="How far are you with it? For example: mark module 1 50 %",
+        wrong_percentage="Progress goes from 0 to 100 %. Nothing was changed.",
+        progress="You have reached {percentage} % in all:",
+        no_progress="This space has no modules yet, so there is no progress to show.",
         task_created="The task “{title}” is added{details}.",
         goal_created="The goal “{title}” is created{details}.",
         progress_set="“{title}” is now at {percentage} %.",
         tasks="Open tasks:",
         tasks_until="Due by {date}:",
-        tasks_more="… and {count} more.",
         no_tasks="There are no open tasks in this space.",
         no_tasks_until="Nothing is due by {date}.",
-        not_done="That was not done: in this space such a change needs your approval first. Nothing was changed.",
+        documents="The documents of this space, the newest first:",
+        no_documents="This space has no documents yet.",
+        further="… and {count} more.",
+        not_done="That was not done: in this space I may not change this by myself. Nothing was changed. The space's"
+        " owner can let me, by setting `tools.{tool}` to `auto`.",
         forbidden="That was not done: you may not change this here.",
-        failed="That did not work: {message}",
+        misfit="That did not work: something in it does not fit here. Nothing was changed.",
+        failed="That did not work just now. Please ask again in a moment.",
+        unclear="I cannot tell what came of that. Please look whether it was done.",
         due="due {date}",
         overdue="overdue since {date}",
         priority="{priority} priority",
@@ -99,26 +127,40 @@ PHRASES: Final = {
         greeting="Hallo! Frag mich etwas zu den Dokumenten dieses Raums, oder sag „Hilfe“, um zu sehen, was ich kann.",
         thanks="Gern geschehen.",
         help="Ich antworte aus den Dokumenten dieses Raums, in ihren eigenen Worten und mit der Quelle. Außerdem"
-        " verstehe ich einfache Bitten wie:\n\n- Was ist fällig?\n- Zeig meine Aufgaben\n- Neue Aufgabe: Kapitel"
-        " 2 lesen, bis Freitag, Priorität hoch\n- Setze Modul 1 auf 50 %\n\nHier steht kein Sprachmodell hinter"
-        " mir, deshalb zitiere ich und erfinde nichts.",
-        cannot="Das kann ich hier nicht tun. Es wurde nichts geändert.",
+        " verstehe ich einfache Bitten wie:\n\n{requests}\n\nHier steht kein Sprachmodell hinter mir, deshalb"
+        " zitiere ich und erfinde nichts.",
+        requests=(
+            ("list_tasks", "Was ist fällig?"),
+            ("list_tasks", "Zeig meine Aufgaben"),
+            (None, "Wie weit bin ich?"),
+            ("list_documents", "Welche Dokumente gibt es?"),
+            ("create_task", "Neue Aufgabe: Kapitel 2 lesen, bis Freitag, Priorität hoch"),
+            ("update_module_progress", "Setze Modul 1 auf 50 %"),
+        ),
+        cannot="Das kann ich hier nicht tun. Es wurde nichts geändert. Was ich kann:\n\n{requests}",
         which_module="Welches Modul meinst du? Es gibt:",
         no_modules="Dieser Raum hat noch keine Module. Es wurde nichts geändert.",
         what_title="Wie soll es heißen? Zum Beispiel: Neue Aufgabe: Kapitel 2 lesen, bis Freitag",
         what_percentage="Wie weit bist du damit? Zum Beispiel: Setze Modul 1 auf 50 %",
+        wrong_percentage="Fortschritt geht von 0 bis 100 %. Es wurde nichts geändert.",
+        progress="Insgesamt hast du {percentage} % erreicht:",
+        no_progress="Dieser Raum hat noch keine Module, also gibt es keinen Fortschritt zu zeigen.",
         task_created="Die Aufgabe „{title}“ ist angelegt{details}.",
         goal_created="Das Ziel „{title}“ ist angelegt{details}.",
         progress_set="„{title}“ steht jetzt bei {percentage} %.",
         tasks="Offene Aufgaben:",
         tasks_until="Fällig bis {date}:",
-        tasks_more="… und {count} weitere.",
         no_tasks="In diesem Raum gibt es keine offenen Aufgaben.",
         no_tasks_until="Bis {date} ist nichts fällig.",
-        not_done="Das wurde nicht getan: In diesem Raum braucht so eine Änderung zuerst deine Zustimmung. Es"
-        " wurde nichts geändert.",
+        documents="Die Dokumente dieses Raums, die neuesten zuerst:",
+        no_documents="In diesem Raum gibt es noch keine Dokumente.",
+        further="… und {count} weitere.",
+        not_done="Das wurde nicht getan: In diesem Raum darf ich das nicht von mir aus ändern. Es wurde nichts"
+        " geändert. Wem der Raum gehört, kann es mir erlauben, mit `tools.{tool}` auf `auto`.",
         forbidden="Das wurde nicht getan: Du darfst das hier nicht ändern.",
-        failed="Das hat nicht geklappt: {message}",
+        misfit="Das hat nicht geklappt: Etwas daran passt hier nicht. Es wurde nichts geändert.",
+        failed="Das hat gerade nicht geklappt. Bitte frag gleich noch einmal.",
+        unclear="Ich kann nicht sagen, was daraus geworden ist. Bitte sieh nach, ob es getan wurde.",
         due="fällig am {date}",
         overdue="überfällig seit {date}",
         priority="Priorität {priority}",
@@ -136,25 +178,39 @@ PHRASES: Final = {
         greeting="¡Hola! Pregúntame por los documentos de este espacio, o di «ayuda» para ver qué sé hacer.",
         thanks="De nada.",
         help="Respondo con los documentos de este espacio, con sus propias palabras y con la fuente. También"
-        " entiendo peticiones sencillas en inglés o alemán, como:\n\n- What is due?\n- List my tasks\n- Add a"
-        " task: read chapter 2, due Friday, high priority\n- Mark module 1 50 %\n\nAquí no hay un modelo de"
-        " lenguaje detrás de mí: cito y no invento nada.",
-        cannot="Eso no puedo hacerlo aquí. No se ha cambiado nada.",
+        " entiendo peticiones sencillas, algunas solo en inglés o alemán, como:\n\n{requests}\n\nAquí no hay un"
+        " modelo de lenguaje detrás de mí: cito y no invento nada.",
+        requests=(
+            ("list_tasks", "¿Qué tareas hay?"),
+            (None, "¿Cuánto he avanzado?"),
+            ("list_documents", "¿Qué documentos hay?"),
+            ("create_task", "Add a task: read chapter 2, due Friday, high priority"),
+            ("update_module_progress", "Mark module 1 50 %"),
+        ),
+        cannot="Eso no puedo hacerlo aquí. No se ha cambiado nada. Lo que sé hacer:\n\n{requests}",
         which_module="¿A qué módulo te refieres? Hay:",
         no_modules="Este espacio aún no tiene módulos. No se ha cambiado nada.",
         what_title="¿Cómo se debe llamar? Por ejemplo: add a task: read chapter 2, due Friday",
         what_percentage="¿Hasta dónde has llegado? Por ejemplo: mark module 1 50 %",
+        wrong_percentage="El progreso va de 0 a 100 %. No se ha cambiado nada.",
+        progress="En total has llegado al {percentage} %:",
+        no_progress="Este espacio aún no tiene módulos, así que no hay progreso que mostrar.",
         task_created="La tarea «{title}» está añadida{details}.",
         goal_created="El objetivo «{title}» está creado{details}.",
         progress_set="«{title}» está ahora al {percentage} %.",
         tasks="Tareas abiertas:",
         tasks_until="Para hacer hasta el {date}:",
-        tasks_more="… y {count} más.",
         no_tasks="No hay tareas abiertas en este espacio.",
         no_tasks_until="No hay nada que venza hasta el {date}.",
-        not_done="No se ha hecho: en este espacio un cambio así necesita antes tu aprobación. No se ha cambiado nada.",
+        documents="Los documentos de este espacio, primero los más nuevos:",
+        no_documents="Este espacio aún no tiene documentos.",
+        further="… y {count} más.",
+        not_done="No se ha hecho: en este espacio no puedo cambiar esto por mi cuenta. No se ha cambiado nada. Quien"
+        " tiene el espacio puede permitírmelo poniendo `tools.{tool}` en `auto`.",
         forbidden="No se ha hecho: aquí no puedes cambiar esto.",
-        failed="No ha funcionado: {message}",
+        misfit="No ha funcionado: algo no encaja aquí. No se ha cambiado nada.",
+        failed="Ahora mismo no ha funcionado. Vuelve a pedirlo en un momento.",
+        unclear="No puedo decir en qué ha quedado. Mira si se ha hecho.",
         due="para el {date}",
         overdue="vencida desde el {date}",
         priority="prioridad {priority}",
@@ -173,26 +229,39 @@ PHRASES: Final = {
         " sais faire.",
         thanks="Je t'en prie.",
         help="Je réponds avec les documents de cet espace, dans leurs propres mots et avec la source. Je"
-        " comprends aussi des demandes simples en anglais ou en allemand, comme :\n\n- What is due?\n- List my"
-        " tasks\n- Add a task: read chapter 2, due Friday, high priority\n- Mark module 1 50 %\n\nIl n'y a pas de"
-        " modèle de langue derrière moi ici : je cite et je n'invente rien.",
-        cannot="Je ne peux pas faire cela ici. Rien n'a été changé.",
+        " comprends aussi des demandes simples, certaines seulement en anglais ou en allemand, comme :"
+        "\n\n{requests}\n\nIl n'y a pas de modèle de langue derrière moi ici : je cite et je n'invente rien.",
+        requests=(
+            ("list_tasks", "Quelles sont mes tâches ?"),
+            (None, "Où en suis-je ?"),
+            ("list_documents", "Quels documents y a-t-il ?"),
+            ("create_task", "Add a task: read chapter 2, due Friday, high priority"),
+            ("update_module_progress", "Mark module 1 50 %"),
+        ),
+        cannot="Je ne peux pas faire cela ici. Rien n'a été changé. Ce que je sais faire :\n\n{requests}",
         which_module="De quel module parles-tu ? Il y a :",
         no_modules="Cet espace n'a pas encore de modules. Rien n'a été changé.",
         what_title="Comment doit-elle s'appeler ? Par exemple : add a task: read chapter 2, due Friday",
         what_percentage="Où en es-tu ? Par exemple : mark module 1 50 %",
+        wrong_percentage="La progression va de 0 à 100 %. Rien n'a été changé.",
+        progress="En tout, tu as atteint {percentage} % :",
+        no_progress="Cet espace n'a pas encore de modules, il n'y a donc pas de progression à montrer.",
         task_created="La tâche « {title} » est ajoutée{details}.",
         goal_created="L'objectif « {title} » est créé{details}.",
         progress_set="« {title} » est maintenant à {percentage} %.",
         tasks="Tâches ouvertes :",
         tasks_until="À faire d'ici au {date} :",
-        tasks_more="… et {count} de plus.",
         no_tasks="Il n'y a pas de tâche ouverte dans cet espace.",
         no_tasks_until="Rien n'est à rendre d'ici au {date}.",
-        not_done="Cela n'a pas été fait : dans cet espace, un tel changement demande d'abord ton accord. Rien n'a été"
-        " changé.",
+        documents="Les documents de cet espace, les plus récents d'abord :",
+        no_documents="Cet espace n'a pas encore de documents.",
+        further="… et {count} de plus.",
+        not_done="Cela n'a pas été fait : dans cet espace, je ne peux pas changer cela de moi-même. Rien n'a été"
+        " changé. Le propriétaire de l'espace peut me le permettre en mettant `tools.{tool}` sur `auto`.",
         forbidden="Cela n'a pas été fait : tu ne peux pas changer cela ici.",
-        failed="Cela n'a pas marché : {message}",
+        misfit="Cela n'a pas marché : quelque chose ne convient pas ici. Rien n'a été changé.",
+        failed="Cela n'a pas marché à l'instant. Redemande-le dans un moment.",
+        unclear="Je ne peux pas dire ce qu'il en est. Regarde si cela a été fait.",
         due="pour le {date}",
         overdue="en retard depuis le {date}",
         priority="priorité {priority}",

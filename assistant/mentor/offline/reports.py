@@ -1,30 +1,37 @@
 """What came of a tool call, told from its result and from nothing else."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
 import msgspec
 
+from assistant.mentor.briefing import ModuleState
 from assistant.mentor.offline.phrases import Phrases
+
+_PASSING: Final = frozenset({"internal_error", "unavailable", "database_unavailable", "too_many_requests"})
+"""Codes of failures that the request is not to blame for."""
 
 
 def report(tool: str, content: str, *, is_error: bool, phrases: Phrases) -> str:
-    """A result of `tool` for the learner. One that cannot be read is shown as it is, never taken for success."""
+    """A result of `tool` for the learner. One that cannot be read is never taken for success.
+
+    What a result says to a model, of arguments and their names, is not for the learner: they get a phrase.
+    """
     facts = _read(content)
-    match facts.get("status"):
-        case "done" if not is_error and tool in _REPORTS:
+    match facts.get("status"), facts.get("code"):
+        case "done", _ if not is_error:
             try:
                 return _REPORTS[tool](facts, phrases)
             except (KeyError, TypeError, ValueError):
-                return content
-        case "not_done" if facts.get("code") == "approval_required":
-            return phrases.not_done
-        case "failed" if facts.get("code") == "forbidden":
+                return phrases.unclear
+        case "not_done", "approval_required":
+            return phrases.not_done.format(tool=tool)
+        case "failed", "forbidden":
             return phrases.forbidden
-        case "not_done" | "failed":
-            return phrases.failed.format(message=facts.get("message", ""))
-    return phrases.failed.format(message=content) if is_error or not facts else content
+        case "failed", code if code not in _PASSING:
+            return phrases.misfit
+    return phrases.failed
 
 
 def _read(content: str) -> Mapping[str, Any]:
@@ -41,25 +48,46 @@ def _tasks(facts: Mapping[str, Any], phrases: Phrases) -> str:
     if not tasks:
         return phrases.no_tasks_until.format(date=until) if until else phrases.no_tasks
     lines = [phrases.tasks_until.format(date=until) if until else phrases.tasks, ""]
-    lines += [f"- **{_escape(task['title'])}**{_details(task, phrases, ' — ')}" for task in tasks]
+    lines += [f"- **{escape(task['title'])}**{_details(task, phrases, ' — ')}" for task in tasks]
     if facts["total"] > len(tasks):
-        lines.append(f"- {phrases.tasks_more.format(count=facts['total'] - len(tasks))}")
+        lines.append(f"- {phrases.further.format(count=facts['total'] - len(tasks))}")
     return "\n".join(lines)
+
+
+def _documents(facts: Mapping[str, Any], phrases: Phrases) -> str:
+    documents = facts["documents"]
+    if not documents:
+        return phrases.no_documents
+    lines = [phrases.documents, "", *(f"- {escape(document['title'])}" for document in documents)]
+    if facts["total"] > len(documents):
+        lines.append(f"- {phrases.further.format(count=facts['total'] - len(documents))}")
+    return "\n".join(lines)
+
+
+def describe_progress(modules: Sequence[ModuleState], count: int, phrases: Phrases) -> str:
+    """How far the learner is with each of `modules`, the first of `count` in the space, and with all of them."""
+    if not modules:
+        return phrases.no_progress
+    lines = [f"- **{escape(module.title)}** — {module.completion_percentage} %" for module in modules]
+    if count > len(modules):  # what all come to is not known then
+        return "\n".join([*lines, f"- {phrases.further.format(count=count - len(modules))}"])
+    whole = sum(module.completion_percentage for module in modules) // len(modules)
+    return "\n".join([phrases.progress.format(percentage=whole), "", *lines])
 
 
 def _created_task(facts: Mapping[str, Any], phrases: Phrases) -> str:
     task = facts["task"]
-    return phrases.task_created.format(title=_escape(task["title"]), details=_details(task, phrases, ", "))
+    return phrases.task_created.format(title=escape(task["title"]), details=_details(task, phrases, ", "))
 
 
 def _created_goal(facts: Mapping[str, Any], phrases: Phrases) -> str:
     goal = facts["goal"]
-    return phrases.goal_created.format(title=_escape(goal["title"]), details=_details(goal, phrases, ", "))
+    return phrases.goal_created.format(title=escape(goal["title"]), details=_details(goal, phrases, ", "))
 
 
 def _progress(facts: Mapping[str, Any], phrases: Phrases) -> str:
     progress = facts["progress"]
-    return phrases.progress_set.format(title=_escape(progress["module"]), percentage=progress["completion_percentage"])
+    return phrases.progress_set.format(title=escape(progress["module"]), percentage=progress["completion_percentage"])
 
 
 def _details(task: Mapping[str, Any], phrases: Phrases, lead: str) -> str:
@@ -76,13 +104,14 @@ def _facts_of(task: Mapping[str, Any], phrases: Phrases) -> Iterator[str]:
         yield phrases.priority.format(priority=phrases.priorities[task["priority"]])
 
 
-def _escape(title: str) -> str:
+def escape(title: str) -> str:
     """A title as text within Markdown."""
     return "".join("\\" + sign if sign in "\\`*_[]<>" else sign for sign in title)
 
 
 _REPORTS: Final[Mapping[str, Callable[[Mapping[str, Any], Phrases], str]]] = {
     "list_tasks": _tasks,
+    "list_documents": _documents,
     "create_task": _created_task,
     "create_goal": _created_goal,
     "update_module_progress": _progress,

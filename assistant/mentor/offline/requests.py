@@ -1,4 +1,7 @@
-"""Plain requests in English and German, read as tool calls. What is not clearly one of them is a question."""
+"""Plain requests in English and German, read as tool calls; in Spanish and French those that only look something up.
+
+What is not clearly one of them is a question.
+"""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -26,7 +29,16 @@ class Say:
     """A request that comes to no call: what is said instead, as the name of a phrase."""
 
     phrase: Literal[
-        "greeting", "thanks", "help", "cannot", "which_module", "no_modules", "what_title", "what_percentage"
+        "greeting",
+        "thanks",
+        "help",
+        "cannot",
+        "which_module",
+        "no_modules",
+        "what_title",
+        "what_percentage",
+        "wrong_percentage",
+        "progress",
     ]
 
 
@@ -39,7 +51,7 @@ _LIST: Final = r"(?:(?:task|to-?do)\s+list|tasks|to-?dos|list)"
 
 
 def _forms(*patterns: str) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(_POLITE + pattern, re.IGNORECASE) for pattern in patterns)
+    return tuple(re.compile(f"{_POLITE}(?:{pattern})", re.IGNORECASE) for pattern in patterns)
 
 
 _GREETING: Final = _forms(
@@ -58,7 +70,7 @@ _HELP: Final = _forms(
 _LIST_TASKS: Final = _forms(
     r"what(?:'s| is| are)(?:\s+(?:still|currently))?\s+(?P<kind>due|overdue|open|next)(?P<when>(?:\s+[\w.-]+){0,4})",
     r"what do i (?:still )?(?:have|need) to (?:do|finish)(?P<when>(?:\s+[\w.-]+){0,4})",
-    r"what should i do next",
+    r"what(?:'s| is)(?: up| coming)? next|what comes next|what (?:should|do|can) i do next",
     rf"(?:(?:list|show|give|tell)\s+)?(?:me\s+)?(?:all\s+)?(?:(?:of\s+)?my\s+|the\s+)?(?:open\s+|due\s+)?(?:{_LIST})",
     r"(?:what|which)(?: are)?(?: my| the)?(?: open)? (?:tasks|to-?dos)(?: do i have| are (?:there|due|open|left))?"
     r"(?P<when>(?:\s+[\w.-]+){0,4})",
@@ -69,10 +81,16 @@ _LIST_TASKS: Final = _forms(
     r"(?:\s+auf)?",
     r"welche(?: offenen)? aufgaben (?:habe ich|sind|gibt es)(?: noch)?(?P<when>(?:\s+[\w.-]+){0,3}?)"
     r"(?: offen| fällig)?",
+    r"was (?:kommt|steht) als nächstes(?: an)?|was (?:soll|muss) ich als nächstes (?:tun|machen)",
+    r"qué (?:tareas (?:hay|tengo|quedan)|(?:vence|toca|hago|tengo que hacer)(?: ahora| después| próximamente)?)"
+    r"(?: pendientes)?",
+    r"(?:(?:muestra|lista|dime)\s+)?mis tareas(?: pendientes)?",
+    r"(?:quelles sont|montre(?:-moi)?|liste)?\s*mes tâches(?: ouvertes)?",
+    r"qu'est-ce qui est à (?:faire|rendre)(?: ensuite)?|que dois-je faire(?: ensuite)?",
 )
 _WEEK: Final = re.compile(r"(?:this|diese|dieser)\s+(?:week|woche)", re.IGNORECASE)
 _WHEN_WORDS: Final = re.compile(
-    r"(?:\s*\b(?:by|until|till|on|for|the|now|soon|first|still|today|bis|zum|am|jetzt|bald|noch|als|nächstes)\b)*\s*",
+    r"(?:\s*\b(?:by|until|till|on|for|the|now|soon|next|first|still|today|bis|zum|am|jetzt|bald|noch|als|nächstes)\b)*\s*",
     re.IGNORECASE,
 )
 
@@ -99,6 +117,33 @@ _OTHER_CHANGES: Final = _forms(
     rf"(?:lösche?|entferne?|markiere?|schließe?|ändere?|verschiebe?)\s+(?:(?:die|das|meine?|den)\s+)?(?:{_TASK}|ziel|raum"
     r"|dokument)(?!\w).*",
     r"(?:delete|remove|lösche?|entferne?)\s+.{0,40}\b(?:modul|module|tasks|aufgaben|documents|dokumente)\b.*",
+)
+
+_LIST_DOCUMENTS: Final = _forms(
+    r"(?:what|which)(?: are)?(?: my| the)? (?:documents|files|sources)(?: do (?:i|you|we) have| are (?:there|here)"
+    r"|(?: are)? in (?:this|the|my) space)?(?: in (?:this|the|my) space)?",
+    r"(?:list|show|give|tell)\s+(?:me\s+)?(?:all\s+)?(?:(?:of\s+)?my\s+|the\s+)?(?:documents|files|sources)",
+    r"(?:what are my|are there(?: any)?|do i have(?: any)?) (?:documents|files|sources)",
+    r"(?:all\s+)?(?:my\s+|the\s+)?documents",
+    r"(?:welche|was für) (?:dokumente|dateien|quellen) (?:gibt es|habe ich|haben wir|hast du|sind (?:da|hier))"
+    r"(?: hier| in diesem raum)?",
+    r"(?:(?:zeige?|liste?|nenne?)\s+)?(?:mir\s+)?(?:alle\s+)?(?:meine\s+|die\s+)?dokumente(?:\s+auf)?",
+    r"qué (?:documentos|archivos) (?:hay|tengo)(?: aquí| en este espacio)?",
+    r"(?:(?:muestra|lista)\s+)?mis documentos",
+    r"quels (?:documents|fichiers) (?:y a-t-il|ai-je|sont là)|(?:montre(?:-moi)?\s+)?mes documents",
+)
+
+_SEE_PROGRESS: Final = _forms(
+    r"how far (?:am i|have i (?:come|got|gotten)|did i (?:come|get))(?: along| now| so far| already)*",
+    r"how am i doing|where (?:am|do) i(?: stand)?(?: now)?",
+    r"what have i (?:done|completed|finished)(?: so far| already)?",
+    r"(?:what(?:'s| is)\s+|how is\s+|(?:show|tell|give)\s+(?:me\s+)?)?my (?:current\s+)?progress(?: so far)?",
+    r"wie weit (?:bin ich|habe ich es)(?: schon| jetzt| gerade| bisher)*(?: gekommen| geschafft)?",
+    r"wo stehe ich(?: gerade)?",
+    r"was habe ich(?: schon| bisher| alles)* (?:geschafft|erledigt|abgeschlossen)",
+    r"(?:(?:wie ist|was ist|zeige?)\s+)?(?:mir\s+)?mein(?:en)? (?:fortschritt|stand)",
+    r"(?:cuánto he avanzado|cómo voy|(?:cuál es |muestra )?mi progreso|hasta dónde he llegado)",
+    r"(?:où en suis-je|(?:quelle est |montre(?:-moi)? )?ma progression)",
 )
 
 _DONE: Final = (
@@ -131,12 +176,13 @@ def read_request(turn: ReadTurn, tools: Collection[str]) -> Call | Say | None:
     bare = text.rstrip(" .!?¡¿").lstrip("¡¿ ")
     if not bare or len(bare) > REQUEST_CHARACTERS:
         return None
-    for forms, phrase in ((_GREETING, "greeting"), (_THANKS, "thanks"), (_HELP, "help")):
+    for forms, phrase in ((_GREETING, "greeting"), (_THANKS, "thanks"), (_HELP, "help"), (_SEE_PROGRESS, "progress")):
         if _match(forms, bare.rstrip(",")):
-            return Say(phrase)  # type: ignore[arg-type]  # the three are in the list above
+            return Say(phrase)  # type: ignore[arg-type]  # the four are in the list above
     today = date.fromisoformat(turn.today) if turn.today else None
     request = (
         _read_list_tasks(bare, today)
+        or (Call("list_documents", {}) if _match(_LIST_DOCUMENTS, bare) else None)
         or _read_creation(text, today, turn.modules)
         or _read_progress(bare, turn.modules)
         or (Say("cannot") if _match(_OTHER_CHANGES, bare) else None)
@@ -248,6 +294,8 @@ def _read_progress(text: str, modules: Sequence[ModuleState]) -> Call | Say | No
         module, named = find_module(match["module"], modules), _MODULE_WORD.match(match["module"])
         if module:
             done = _percentage(match["done"])
+            if done > 100:
+                return Say("wrong_percentage")
             return Call("update_module_progress", {"module_id": str(module.id), "completion_percentage": done})
         if named:
             return Say("which_module" if modules else "no_modules")
