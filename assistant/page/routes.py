@@ -18,11 +18,12 @@ from assistant.page.demo import DemoSession, demo_route
 STATIC: Final = Path(__file__).parent / "static"
 
 MEDIA_TYPES: Final = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
+"""Their charset is added to those of texts when they are sent."""
 
 POLICY: Final = "; ".join(
     (

@@ -60,6 +60,7 @@ async def test_with_a_password_one_reaches_ones_spaces_and_stays_over_a_reload(
     await sign_in(page, "entering@example.org", "a wrong one")
     await expect(page.get_by_role("alert")).not_to_be_empty()
     await expect(page.get_by_label("E-mail")).to_have_value("entering@example.org")
+    await expect(page.get_by_label("Password")).to_be_focused()
     await sign_in(page, "entering@example.org")
     await page.get_by_role("button", name="Stars").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Stars")
@@ -115,9 +116,14 @@ async def test_signing_out_leaves_nothing_behind(service: LiveService, open_page
     await open_spaces(service, await sign_up(service, "leaving@example.org"), "Knots")
     page = await open_page(service.address)
     await sign_in(page, "leaving@example.org")
+    await page.get_by_role("textbox", name="Message").fill("Tell")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#announcer")).to_contain_text("Hello.")
     await page.get_by_role("textbox", name="Message").fill("a draft")
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_label("Password")).to_be_visible()
+    await expect(page.locator("#connection")).to_have_text("Signed out")
+    assert not {"Hello.", "Tell", "Knots"} & set((await page.locator("body").text_content() or "").split())
     assert await page.evaluate("sessionStorage.length + localStorage.length") == 0
     await page.reload()
     await expect(page.get_by_label("Password")).to_be_visible()
@@ -158,9 +164,12 @@ async def test_an_account_can_be_made(service: LiveService, open_page: OpenPage,
         await page.get_by_role("button", name="Create account").click()
         if title == "new here":
             await expect(page.get_by_text("You have no space yet.")).to_be_visible()
+            await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+            await expect(page.locator("#connection")).to_be_hidden()
             await page.evaluate("sessionStorage.clear()")
             await page.reload()
     await expect(page.get_by_role("alert")).not_to_be_empty()
+    await expect(page.get_by_label("E-mail")).to_be_focused()
 
 
 async def test_a_session_that_ends_asks_again_and_keeps_the_draft(

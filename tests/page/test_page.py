@@ -599,7 +599,8 @@ async def test_the_page_speaks_german_to_those_who_read_it(demo: Demo, open_page
     page = await open_page(demo.service.address, locale="de-AT")
     await expect(page.locator("html")).to_have_attribute("lang", "de")
     await expect(page.get_by_role("textbox", name="Nachricht an den Mentor")).to_be_visible()
-    await ask(page, "Hallo")
+    demo.mentor.says("Vielleicht.", Notice("no_sources", {}))
+    await ask(page, "Stimmt das?")
     await expect(page.get_by_text("Ohne Quellen beantwortet")).to_be_visible()
 
 

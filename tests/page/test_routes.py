@@ -49,6 +49,7 @@ async def test_the_page_allows_nothing_but_its_own_files(site: LiveService) -> N
         "require-trusted-types-for": "'script'",
         "trusted-types": "'none'",
     }
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["referrer-policy"] == "no-referrer"
     assert not re.search(r"<script(?![^>]*src)|<style|\son\w+=|\sstyle=|https?://", response.text)

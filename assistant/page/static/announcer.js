@@ -11,3 +11,9 @@ export function announce(text) {
   // The same text twice is a change only if there was none in between.
   timer = setTimeout(() => { region.textContent = text; }, 50);
 }
+
+/** Forget what was said: it is not for whoever comes next. */
+export function silence() {
+  clearTimeout(timer);
+  byId('announcer').textContent = '';
+}

@@ -56,7 +56,8 @@ function card({ title, lead, fields, action, toOther, submit }, session, notice,
     } catch (error) {
       problem.textContent = told(error);
       button.disabled = false;
-      form.querySelector('input').focus();
+      const wrong = { 401: 'password', 409: 'email' }[error.status];
+      (form.elements.namedItem(wrong) ?? form.querySelector('input')).focus();
     }
   });
   return form;

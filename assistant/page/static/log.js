@@ -30,11 +30,15 @@ export class Log {
     new ResizeObserver(() => this.#follows && this.#toEnd()).observe(this.#scroller);
   }
 
-  /** All turns anew; the welcome where there are none. */
-  show(turns, welcome) {
+  clear() {
     this.#views.clear();
     this.#changed.clear();
     this.#column.replaceChildren();
+  }
+
+  /** All turns anew; the welcome where there are none. */
+  show(turns, welcome) {
+    this.clear();
     if (turns.length === 0) this.#column.append(this.#welcome(welcome));
     for (const turn of turns) this.#append(turn);
     this.#toEnd();

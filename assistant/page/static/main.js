@@ -1,6 +1,6 @@
 // The page, wired: who is here, which space, the conversation in it.
 
-import { announce } from './announcer.js';
+import { announce, silence } from './announcer.js';
 import { Api } from './api.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
@@ -112,6 +112,7 @@ function openSpace(id, title, { greeting, suggested_prompts: prompts }) {
   conversation = new Conversation(api, session, id, view);
   composer.openFor(id, conversation.thread);
   byId('new').hidden = false;
+  showState('connecting');
   conversation.open();
   composer.focus();
 }
@@ -179,16 +180,19 @@ function closeConversation() {
   conversation?.close();
   conversation = null;
   composer.close();
-  for (const id of ['new', 'leave', 'spaces']) byId(id).hidden = true;
+  log.clear();
+  for (const id of ['new', 'leave', 'spaces', 'connection']) byId(id).hidden = true;
   byId('space-title').textContent = 'GoalSpace';
   document.title = 'GoalSpace';
   say('');
+  silence();
 }
 
 // --- what the page says about itself ---
 
 function showState(name) {
   const shown = byId('connection');
+  shown.hidden = false; // it is where there is no line at all, as while a space is chosen
   const before = shown.dataset.state;
   shown.dataset.state = name;
   const words = t(name === 'live' && conversation?.overHttp ? 'liveHttp' : STATES[name]);

@@ -76,6 +76,7 @@ export class SourcePanel {
 
   #closed() {
     this.#shown += 1;
+    this.#title.textContent = this.#place.textContent = '';
     this.#body.replaceChildren();
     const opener = this.#opener;
     this.#opener = null;
