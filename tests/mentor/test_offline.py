@@ -101,6 +101,49 @@ async def test_a_sentence_that_leans_on_the_one_before_is_quoted_with_it() -> No
     assert "«The bowline makes a loop that does not slip. It is easy to untie after a load.» [1]" in answer
 
 
+@pytest.mark.parametrize(
+    "question", ["How do I tie a bowline?", "How to tie a bowline", "Wie kann ich einen Bowline knoten?"]
+)
+async def test_a_question_for_a_way_is_answered_with_the_steps_that_follow(question: str) -> None:
+    steps = (
+        "The bowline makes a fixed loop. Pass the end up through the hole. Take it round, and back down. Pull it tight."
+    )
+    notes = passage(f"{steps}\n\nA sheet bend joins two ropes.", title="Rope work")
+
+    answer = text_of(await ask(question, [notes, WIND]))
+
+    found = PHRASES["de" if question.startswith("Wie") else "en"].found
+    assert answer == f"{found}\n\n«{steps}» [1]"
+    assert [each.quote for each in cite(answer, [notes, WIND])] == [steps]
+
+
+async def test_steps_of_a_list_are_quoted_as_far_as_they_fit() -> None:
+    listed = "Tie a bowline like this:\n\n1. Make a hole.\n2. Pass the end through.\n3. Pull."
+    answer = text_of(await ask("How do I tie a bowline?", [passage(f"{listed}\n\n## Bend\n\nIt joins.")]))
+    assert answer.endswith("«Tie a bowline like this: 1. Make a hole. 2. Pass the end through. 3. Pull.» [1]")
+
+    long = "Tie a bowline like this:\n\n" + "\n".join(f"- Step {number} is {'long ' * 15}." for number in range(20))
+    answer = text_of(await ask("How do I tie a bowline?", [passage(long)]))
+    assert "Step 4" in answer
+    assert "Step 9" not in answer
+    assert len(cite(answer, [passage(long)])) == 1
+
+    beside = "A bowline makes a loop.\n\n- Sheet bend\n- Cleat"
+    assert text_of(await ask("How do I tie a bowline?", [passage(beside)])).endswith("«A bowline makes a loop.» [1]")
+
+
+async def test_what_two_documents_say_alike_is_said_once() -> None:
+    text = "A cleat hitch makes a boat fast to a dock."
+    longer = passage(f"{text} It holds well.", title="Copy")
+
+    answer = text_of(await ask("How do I make a boat fast to a dock?", [CLEAT, passage(text), longer]))
+
+    assert answer == f"This is what the documents say:\n\n«{text}» [1]"
+    alike = [passage("Gusts can be strong.", title=title) for title in ("One", "Two")]
+    more = text_of(await ask("Do gusts of wind come before rain?", [WIND, *alike]))
+    assert more.count("Gusts can be strong.") <= 1
+
+
 async def test_further_passages_are_named_by_their_place() -> None:
     other = passage("Storms bring gusts of wind.", title="Weather", heading="Weather › Storms")
 
@@ -498,11 +541,13 @@ async def test_an_unclear_module_is_asked_back() -> None:
         "set " + "module " * 50,
         "what is due " + "x " * 180,
         "add a task: x" + " by" * 110 + " friday",
+        "wie kann ich " * 100 + "x" * 3000,
+        "how to " + "ly" * 2000,
     ],
 )
 async def test_no_request_takes_long_to_read(question: str) -> None:
     # Exponential behaviour would not end, and stop the whole suite.
-    await ask(question)
+    await ask(question, [BOWLINE])
 
 
 # Reports

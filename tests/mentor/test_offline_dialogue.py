@@ -121,7 +121,7 @@ async def test_under_ask_it_says_that_nothing_was_done_and_who_can_let_it(
     answer = await talk.say(question)
 
     assert answer == PHRASES["en"].not_done.format(tool=tool)
-    assert f"`tools.{tool}` to `auto`" in answer
+    assert f"`ai_mentor_config.tools.{tool}` to `auto`" in answer
     assert await talk.rows("select 1 from tasks where space_id = %s") == []
 
 

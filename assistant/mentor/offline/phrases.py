@@ -105,7 +105,7 @@ PHRASES: Final = {
         no_documents="This space has no documents yet.",
         further="… and {count} more.",
         not_done="That was not done: in this space I may not change this by myself. Nothing was changed. The space's"
-        " owner can let me, by setting `tools.{tool}` to `auto`.",
+        " owner can let me, by setting `ai_mentor_config.tools.{tool}` to `auto`.",
         forbidden="That was not done: you may not change this here.",
         misfit="That did not work: something in it does not fit here. Nothing was changed.",
         failed="That did not work just now. Please ask again in a moment.",
@@ -156,7 +156,7 @@ PHRASES: Final = {
         no_documents="In diesem Raum gibt es noch keine Dokumente.",
         further="… und {count} weitere.",
         not_done="Das wurde nicht getan: In diesem Raum darf ich das nicht von mir aus ändern. Es wurde nichts"
-        " geändert. Wem der Raum gehört, kann es mir erlauben, mit `tools.{tool}` auf `auto`.",
+        " geändert. Wem der Raum gehört, kann es mir erlauben, mit `ai_mentor_config.tools.{tool}` auf `auto`.",
         forbidden="Das wurde nicht getan: Du darfst das hier nicht ändern.",
         misfit="Das hat nicht geklappt: Etwas daran passt hier nicht. Es wurde nichts geändert.",
         failed="Das hat gerade nicht geklappt. Bitte frag gleich noch einmal.",
@@ -206,7 +206,7 @@ PHRASES: Final = {
         no_documents="Este espacio aún no tiene documentos.",
         further="… y {count} más.",
         not_done="No se ha hecho: en este espacio no puedo cambiar esto por mi cuenta. No se ha cambiado nada. Quien"
-        " tiene el espacio puede permitírmelo poniendo `tools.{tool}` en `auto`.",
+        " tiene el espacio puede permitírmelo poniendo `ai_mentor_config.tools.{tool}` en `auto`.",
         forbidden="No se ha hecho: aquí no puedes cambiar esto.",
         misfit="No ha funcionado: algo no encaja aquí. No se ha cambiado nada.",
         failed="Ahora mismo no ha funcionado. Vuelve a pedirlo en un momento.",
@@ -257,7 +257,8 @@ PHRASES: Final = {
         no_documents="Cet espace n'a pas encore de documents.",
         further="… et {count} de plus.",
         not_done="Cela n'a pas été fait : dans cet espace, je ne peux pas changer cela de moi-même. Rien n'a été"
-        " changé. Le propriétaire de l'espace peut me le permettre en mettant `tools.{tool}` sur `auto`.",
+        " changé. Le propriétaire de l'espace peut me le permettre en mettant `ai_mentor_config.tools.{tool}` sur"
+        " `auto`.",
         forbidden="Cela n'a pas été fait : tu ne peux pas changer cela ici.",
         misfit="Cela n'a pas marché : quelque chose ne convient pas ici. Rien n'a été changé.",
         failed="Cela n'a pas marché à l'instant. Redemande-le dans un moment.",

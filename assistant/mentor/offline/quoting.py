@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +56,18 @@ _LEANING: Final = re.compile(
     r"|dann)\b",
     re.IGNORECASE,
 )
+_HOW: Final = re.compile(
+    r"\bhow\s+(?:(?:do|can|could|should|would|must)\s+(?:i|you|we|one|people|they)|to)\s+(?:\w+ly\s+)?(?P<english>\w+)"
+    r"|\bwie\s+(?:kann|könnte|soll|sollte|muss|darf)\s+(?:ich|man|wir|du)\s(?:[^?.!]{0,200}?\W)?(?P<last>\w{1,40})\s?(?:[?.!]|$)"
+    r"|\bwie\s+(?P<german>\w+)\s+(?:ich|man|wir|du)\b"
+    r"|\bcómo\s+(?:se\s+|puedo\s+|debo\s+|hago\s+para\s+)?(?P<spanish>\w+)"
+    r"|\bcomment\s+(?:faire\s+(?:pour\s+)?|puis-je\s+|peut-on\s+|on\s+)?(?P<french>\w+)",
+    re.IGNORECASE,
+)
+"""A question for a way to do something, with the word for doing it, which the steps need not have."""
+
+_STEP: Final = re.compile(r"\s+(?:[-*+•]|(?P<number>\d{1,3})[.)])[ \t]+(?:\[[ xX]\][ \t]+)?")
+"""What stands between a sentence and the next item of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +120,42 @@ def choose_quotes(question: str, passages: Sequence[ShownPassage]) -> Chosen:
         for candidate in _candidates(passage, sentences, wanted, NEXT_PASSAGE**rank)
     ]
     weights = _weights(wanted, candidates)
-    direct = any(_covered(each, weights) >= DIRECT for each in candidates)
+    how = _HOW.search(question)
+    doing = set(stems(how[how.lastgroup])) if how and how.lastgroup else set()
+    subject = _weights(wanted - doing or wanted, candidates)
+    direct = any(_covered(each, subject) >= DIRECT for each in candidates)
     chosen = _choose(candidates, weights)[: QUOTES if direct else 1]
-    quotes = [_quote(each, wanted) for each in chosen] or [_beginning(passages[0], split[0])]
+    quotes = [_quote(each, wanted, steps=how is not None and each is chosen[0]) for each in chosen]
+    quotes = _distinct(quotes) or [_beginning(passages[0], split[0])]
+    return Chosen(quotes, list(_further(candidates, weights, quotes))[:MORE], direct)
+
+
+def _distinct(quotes: Sequence[Quote]) -> list[Quote]:
+    """Without those that an earlier one holds."""
+    kept: list[Quote] = []
+    for quote in quotes:
+        if not _said(quote.text, kept):
+            kept.append(quote)
+    return kept
+
+
+def _said(text: str, quotes: Iterable[Quote]) -> bool:
+    return any(text in quote.text for quote in quotes)
+
+
+def _further(
+    candidates: Sequence[_Candidate], weights: Mapping[str, float], quotes: Sequence[Quote]
+) -> Iterator[Quote]:
+    """The best sentence of each passage that has something of the question and says what `quotes` do not."""
     used = {quote.passage.number for quote in quotes}
-    return Chosen(quotes, list(_further(candidates, weights, used))[:MORE], direct)
-
-
-def _further(candidates: Sequence[_Candidate], weights: Mapping[str, float], used: Collection[int]) -> Iterator[Quote]:
-    """The best sentence of each passage that has something of the question and was not used."""
     best: dict[int, _Candidate] = {}
     for each in candidates:
         number = each.passage.number
-        related = number not in used and _covered(each, weights) >= RELATED
+        related = number not in used and _covered(each, weights) >= RELATED and not _said(_plain(each.text), quotes)
         if related and (number not in best or _value(each, weights, set()) > _value(best[number], weights, set())):
             best[number] = each
-    for number in sorted(best):
-        yield Quote(best[number].passage, _snippet(_plain(best[number].text)))
+    for quote in _distinct([Quote(best[number].passage, _plain(best[number].text)) for number in sorted(best)]):
+        yield Quote(quote.passage, _snippet(quote.text))
 
 
 def _snippet(text: str) -> str:
@@ -161,7 +192,7 @@ def _weights(wanted: set[str], candidates: Sequence[_Candidate]) -> dict[str, fl
 
 
 def _weight(words: Iterable[str], weights: Mapping[str, float]) -> float:
-    return sum(weights[stem] for stem in words)
+    return sum(weights.get(stem, 0) for stem in words)
 
 
 def _covered(candidate: _Candidate, weights: Mapping[str, float]) -> float:
@@ -182,7 +213,7 @@ def _choose(candidates: Sequence[_Candidate], weights: Mapping[str, float]) -> l
     said: set[str] = set()
     least = 0.0
     for _ in range(QUOTES):
-        left = [each for each in candidates if not any(_beside(each, other) for other in chosen)]
+        left = [each for each in candidates if not any(_repeats(each, other) for other in chosen)]
         best = max(left, key=lambda each: _value(each, weights, said), default=None)
         if best is None or (value := _value(best, weights, said)) < least:
             break
@@ -192,13 +223,18 @@ def _choose(candidates: Sequence[_Candidate], weights: Mapping[str, float]) -> l
     return chosen
 
 
-def _beside(one: _Candidate, other: _Candidate) -> bool:
-    """The same sentence or the next one: its quote may hold it."""
-    return one.passage is other.passage and abs(one.position - other.position) <= 1
+def _repeats(one: _Candidate, other: _Candidate) -> bool:
+    """The same sentence, also of another passage, or the next one: its quote may hold it."""
+    if one.passage is other.passage and abs(one.position - other.position) <= 1:
+        return True
+    return one.text.split() == other.text.split()
 
 
-def _quote(candidate: _Candidate, wanted: set[str]) -> Quote:
-    """The sentence; with the one before it, where it leans on that, or the next, where it has more of the question."""
+def _quote(candidate: _Candidate, wanted: set[str], *, steps: bool) -> Quote:
+    """The sentence; with the one before it, where it leans on that, or the next, where it has more of the question.
+
+    `steps`: with all that follow on it, as far as they go into one quote.
+    """
     sentences, text = candidate.sentences, candidate.passage.text
     first = last = candidate.position
     if _LEANING.match(candidate.text) and _go_on(text, sentences, first - 1):
@@ -208,6 +244,8 @@ def _quote(candidate: _Candidate, wanted: set[str]) -> Quote:
         more = (wanted - candidate.shared).intersection(stems(follows))
         if candidate.text.endswith(":") or more or _LEANING.match(follows):
             last += 1
+    if steps:
+        last = max(last, _last_step(text, sentences, candidate.position, sentences[first].start + QUOTE_CHARACTERS))
     start, end = sentences[first].start, sentences[last].end
     whole = text[start:end] if end - start <= QUOTE_CHARACTERS else candidate.text
     return Quote(candidate.passage, _plain(whole))
@@ -220,6 +258,19 @@ def _go_on(text: str, sentences: Sequence[Sentence], position: int) -> bool:
     here, there = sentences[position], sentences[position + 1]
     between = text[here.end : there.start]
     return here.kind == there.kind == "prose" and not between.strip() and between.count("\n") < 2
+
+
+def _last_step(text: str, sentences: Sequence[Sentence], position: int, end: int) -> int:
+    """The last sentence that follows on the one at `position`, in its paragraph or as steps of a list, before `end`."""
+    listed = False
+    while position + 1 < len(sentences) and sentences[position + 1].end <= end:
+        here, there = sentences[position], sentences[position + 1]
+        step = _STEP.fullmatch(text, here.end, there.start)
+        listed = listed or bool(step and (step["number"] or text[here.start : here.end].endswith(":")))
+        if there.kind != "prose" or not ((step and listed) or _go_on(text, sentences, position)):
+            break
+        position += 1
+    return position
 
 
 def _beginning(passage: ShownPassage, sentences: Sequence[Sentence]) -> Quote:
