@@ -94,15 +94,18 @@ def render_problem(request: Request[Any, Any, Any], exc: Exception) -> Response[
         headers["WWW-Authenticate"] = "Bearer"
     if known.retry_after is not None:
         headers["Retry-After"] = str(ceil(known.retry_after))
-    problem = {
-        "type": f"urn:goalspace:problem:{known.code}",
-        "title": known.title,
-        "status": known.status_code,
-        "detail": known.detail,
-        "code": known.code,
-        **known.extra,
+    return Response(problem_document(known), status_code=known.status_code, media_type=PROBLEM, headers=headers)
+
+
+def problem_document(error: AssistantError) -> dict[str, Any]:
+    return {
+        "type": f"urn:goalspace:problem:{error.code}",
+        "title": error.title,
+        "status": error.status_code,
+        "detail": error.detail,
+        "code": error.code,
+        **error.extra,
     }
-    return Response(problem, status_code=known.status_code, media_type=PROBLEM, headers=headers)
 
 
 def _known(exc: BaseException) -> tuple[AssistantError, dict[str, str]]:

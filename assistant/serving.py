@@ -29,8 +29,10 @@ import msgspec
 import structlog
 import uvicorn
 from litestar import Litestar
+from uvicorn._types import ASGISendEvent
 from uvicorn.importer import import_from_string
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from assistant.errors import AssistantError, ConfigurationError
 
@@ -173,6 +175,15 @@ class BoundedProtocol(HttpToolsProtocol):
             self.send_400_response("")
 
 
+class RefusableSocket(WebSocketsSansIOProtocol):
+    """A websocket whose opening may be answered with an HTTP response, without an error of the server in the log."""
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True  # refused, that is; the base class forgets to say so
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one. Raises ConfigurationError where the address is not to be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -197,7 +208,7 @@ def configure(app: Litestar, *, lifespan: Literal["on", "off"] = "on") -> uvicor
         lifespan=lifespan,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         http=BoundedProtocol,
-        ws="websockets-sansio",
+        ws=RefusableSocket,
         ws_max_size=MAX_FRAME_BYTES,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PONG_SECONDS,

@@ -28,8 +28,10 @@ from assistant.chat.service import ChatService
 from assistant.chat.sockets import SocketGate
 from assistant.db.identity import learner
 from assistant.errors import AssistantError, BadRequestError, InvalidError, TooLargeError, UnauthorizedError
+from assistant.http import PROBLEM, problem_document
 from assistant.identity import Authenticator, VerifiedToken, bearer_token, identify, refuse_token_in_query
 from assistant.limits import Limits
+from assistant.telemetry import request_id
 
 log = structlog.get_logger(__name__)
 
@@ -118,13 +120,19 @@ async def _refuse(socket: WebSocket[Any, Any, Any], error: AssistantError) -> No
     if "websocket.http.response" not in (socket.scope.get("extensions") or {}):
         await socket.close(code=1008)
         return
-    problem = {"title": error.title, "status": error.status_code, "detail": error.detail, "code": error.code}
-    headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+    headers = [
+        (b"content-type", PROBLEM.encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-request-id", request_id(socket.scope).encode()),
+    ]
+    if error.status_code == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % ceil(error.retry_after)))
     start = {"type": "websocket.http.response.start", "status": error.status_code, "headers": headers}
     await socket.send(cast(Any, start))
-    await socket.send(cast(Any, {"type": "websocket.http.response.body", "body": _encode(problem)}))
+    await socket.send(cast(Any, {"type": "websocket.http.response.body", "body": _encode(problem_document(error))}))
 
 
 class _Session:
@@ -259,11 +267,13 @@ class _Session:
             raise asyncio.CancelledError from None
 
 
-def _problem(error: AssistantError, frame: str | bytes) -> dict[str, str]:
-    """The answer to a frame that could not be obeyed; names the run where the frame did."""
-    named: dict[str, str] = {}
+def _problem(error: AssistantError, frame: str | bytes) -> dict[str, Any]:
+    """The answer to a frame that could not be obeyed; names the run where the frame did, and the field at fault."""
+    named: dict[str, Any] = {}
     with suppress(AssistantError):
         value = read_json(frame.encode() if isinstance(frame, str) else frame)
         if isinstance(value, dict):
             named = {name: value[name] for name in ("runId", "threadId") if isinstance(value.get(name), str)}
+    if "errors" in error.extra:
+        named["errors"] = error.extra["errors"]
     return {"type": "RUN_ERROR", "message": error.detail, "code": error.code, **named}

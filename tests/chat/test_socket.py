@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -109,28 +110,36 @@ async def test_two_runs_at_a_time_are_told_apart(
 
 
 @pytest.mark.parametrize(
-    ("frame", "code"),
+    ("frame", "code", "path"),
     [
-        ("{", "bad_request"),
-        ("7", "bad_request"),
-        ('{"type": "dance"}', "invalid"),
-        ('{"type": "subscribe"}', "invalid"),
-        ('{"type": "subscribe", "runId": "r-unknown"}', "not_found"),
-        ('{"type": "cancel", "runId": "r-unknown"}', "not_found"),
-        ('{"threadId": "t", "runId": "r"}', "invalid"),
-        (json.dumps(input_of("")), "message_empty"),
-        (json.dumps(input_of("x" * 200_000)), "frame_too_large"),
-        (b"\xff\xfe", "bad_request"),
-        ("[" * 10_000 + "]" * 10_000, "bad_request"),
+        ("{", "bad_request", None),
+        ("7", "bad_request", None),
+        ('{"type": "dance"}', "invalid", "type"),
+        ('{"type": "subscribe"}', "invalid", "runId"),
+        ('{"type": "subscribe", "runId": "r", "after": "1"}', "invalid", "after"),
+        ('{"type": "subscribe", "runId": "r-unknown"}', "not_found", None),
+        ('{"type": "cancel", "runId": "r-unknown"}', "not_found", None),
+        ('{"threadId": "t", "runId": "r"}', "invalid", "messages"),
+        (json.dumps(input_of("")), "message_empty", "messages"),
+        (json.dumps(input_of("x" * 200_000)), "frame_too_large", None),
+        (b"\xff\xfe", "bad_request", None),
+        ("[" * 10_000 + "]" * 10_000, "bad_request", None),
     ],
 )
 async def test_a_bad_frame_is_answered_and_ends_nothing(
-    offline_service: LiveService, script: ScriptedMentor, person: Person, frame: str | bytes, code: str
+    offline_service: LiveService,
+    script: ScriptedMentor,
+    person: Person,
+    frame: str | bytes,
+    code: str,
+    path: str | None,
 ) -> None:
     async with open_socket(offline_service, person.space_id, offline_service.token(person.id)) as opened:
         await opened.send(frame)
         answer = await receive(opened)
         assert (answer["type"], answer["code"]) == ("RUN_ERROR", code)
+        named = None if path is None else [{"path": path, "message": answer["message"]}]
+        assert answer.get("errors") == named
         await opened.send(json.dumps(input_of("What?")))
         assert (await receive_run(opened))[-1]["type"] == "RUN_FINISHED"
 
@@ -161,7 +170,9 @@ async def test_origins(offline_service: LiveService, person: Person, origin: str
     assert refused.value.response.status_code == 403
 
 
-async def test_who_is_let_in(offline_service: LiveService, person: Person, make_person: MakePerson) -> None:
+async def test_who_is_let_in(
+    offline_service: LiveService, person: Person, make_person: MakePerson, caplog: pytest.LogCaptureFixture
+) -> None:
     stranger = await make_person()
     good = offline_service.token(person.id)
     for token, query, status in (
@@ -172,10 +183,18 @@ async def test_who_is_let_in(offline_service: LiveService, person: Person, make_
         (None, f"?token={good}", 400),
     ):
         with pytest.raises(InvalidStatus) as refused:
-            async with open_socket(offline_service, person.space_id, token, query=query):
+            async with open_socket(
+                offline_service, person.space_id, token, query=query, additional_headers={"X-Request-ID": "try-1"}
+            ):
                 pass
-        assert refused.value.response.status_code == status
-        assert refused.value.response.headers["content-type"] == "application/problem+json"
+        response = refused.value.response
+        assert response.status_code == status
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.headers["x-request-id"] == "try-1"
+        assert response.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
+        problem = json.loads(response.body)
+        assert (problem["status"], problem["type"]) == (status, f"urn:goalspace:problem:{problem['code']}")
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_the_token_is_not_echoed(offline_service: LiveService, person: Person) -> None:
