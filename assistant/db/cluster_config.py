@@ -21,7 +21,7 @@ SETTINGS = {
     "port": str(PORT),
     "unix_socket_permissions": "0700",
     "cluster_name": "goalspace",
-    "max_connections": "100",
+    "max_connections": "300",
     "shared_buffers": "128MB",
     "huge_pages": "off",
     "wal_level": "replica",
