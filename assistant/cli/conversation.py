@@ -32,6 +32,7 @@ class TextScreen:
     def __init__(self) -> None:
         self._out = Console(highlight=False, soft_wrap=True)
         self._sources: list[dict[str, Any]] = []
+        self._unsourced = False
         self._in_text = False
         self._tools: dict[str, str] = {}
 
@@ -45,8 +46,12 @@ class TextScreen:
             case "TOOL_CALL_RESULT":
                 self._end_line()
                 self._out.print(f"[dim]· {self._tools.get(event['toolCallId'], 'tool').replace('_', ' ')}[/dim]")
+            case "RUN_STARTED":
+                self._sources, self._unsourced = [], False
             case "CUSTOM" if event["name"] == "citations":
                 self._sources = event["value"]
+            case "CUSTOM" if event["name"] == "no_sources":
+                self._unsourced = True
             case "RUN_ERROR":
                 self._end_line()
                 self._out.print(f"[red]{escape(event['message'])}[/red]")
@@ -63,7 +68,8 @@ class TextScreen:
 
     def _show_sources(self) -> None:
         if not self._sources:
-            self._out.print("[dim]Answered without sources.[/dim]")
+            if self._unsourced:
+                self._out.print("[dim]Answered without sources.[/dim]")
             return
         self._out.print("\n[bold]Sources[/bold]")
         for source in self._sources:

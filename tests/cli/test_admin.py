@@ -121,6 +121,7 @@ def test_a_mentor_may_be_let_write_from_the_start(goalspace: Goalspace, email: s
         made = goalspace("space", "create", "--user", email, "--goal", "Learn to sail", "--title", title, *option)
         answer = goalspace("chat", made.stdout.strip(), "Add a task: buy a whistle").stdout
         assert ("The task “buy a whistle” is added" in answer) is bool(option)
+        assert "without sources" not in answer
 
 
 def test_no_secret_is_in_a_help_text(goalspace: Goalspace, settings: Settings) -> None:
