@@ -111,7 +111,7 @@ TABLES = [
           and not exists (select from pg_index i where i.indrelid = k.confrelid and i.indisprimary
                           and i.indexrelid = k.conindid)""",
         "alter table auth.users add constraint one_address unique (email);"
-        "alter table users add constraint by_address foreign key (email) references auth.users (email)",
+        "alter table users add constraint by_address foreign key (email) references auth.users (email) not valid",
     ),
 ]
 
