@@ -180,7 +180,7 @@ async def answer_of(error: Exception) -> httpx2.Response | Any:
     "error",
     [
         RuntimeError("select secret from users"),
-        ConfigurationError("/root/secret.key is broken"),
+        ConfigurationError("/srv/secret.key is broken"),
         DBAPIError("select secret", {"p": "secret"}, psycopg.ProgrammingError("secret")),
         ExceptionGroup("secret", [ValueError("secret")]),
         RecursionError("secret"),
