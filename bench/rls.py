@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 
 from assistant.db.identity import Principal
 from assistant.db.setup import Server
+from assistant.db.statements import BEGIN
 from assistant.goals.lists import GOALS
 from assistant.knowledge.lists import DOCUMENTS
 from assistant.knowledge.retrieval import Retriever
@@ -136,10 +137,7 @@ def timed(url: str, principal: Principal, sql: str, values: dict[str, Any], runs
     """Milliseconds of each run, and how many rows there are."""
     times = []
     with psycopg.connect(url) as connection:
-        connection.execute(
-            "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)",
-            (principal.role, principal.claims),
-        )
+        connection.execute(BEGIN, (principal.role, principal.claims))
         rows = 0
         for number in range(runs + 10):
             began = time.perf_counter()
@@ -152,10 +150,7 @@ def timed(url: str, principal: Principal, sql: str, values: dict[str, Any], runs
 def plan(url: str, principal: Principal, query: Query) -> str:
     """The indexes that the statement goes by as a learner, and what it should not do."""
     with psycopg.connect(url) as connection:
-        connection.execute(
-            "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)",
-            (principal.role, principal.claims),
-        )
+        connection.execute(BEGIN, (principal.role, principal.claims))
         lines = [row[0] for row in connection.execute(f"explain {query.sql}".encode(), query.values)]
     text = "\n".join(lines)
     scanned = sorted(set(re.findall(r"Seq Scan on (\w+)", text)) & set(TABLES))

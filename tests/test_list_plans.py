@@ -7,6 +7,7 @@ from sqlalchemy.engine import make_url
 
 from assistant.db.identity import learner
 from assistant.db.listing import Listing
+from assistant.db.roundtrip import numbered
 from assistant.db.setup import Server
 from assistant.goals.lists import GOALS
 from assistant.knowledge.lists import DOCUMENTS
@@ -39,6 +40,7 @@ LISTS: list[tuple[Listing[Any], str, tuple[str, ...], str]] = [
     (SPACES, "-created", ("public",), "spaces"),
     (MODULES, "place", ("space_id",), "modules"),
     (TASKS, "created", ("space_id",), "tasks"),
+    (TASKS, "due", ("space_id", "status"), "tasks"),
     (TASKS, "-priority", ("space_id", "due_before", "due_after", "status"), "tasks"),
     (ALL_TASKS, "due", ("member", "due_before"), "tasks"),
     (DOCUMENTS, "-updated", ("space_id", "q"), "documents"),
@@ -46,22 +48,18 @@ LISTS: list[tuple[Listing[Any], str, tuple[str, ...], str]] = [
 
 
 def test_every_list_finds_its_rows_by_an_index(server: Server) -> None:
-    """As a learner of a crowd; the plan of no list reads the whole table."""
+    """As a learner of a crowd; the plan of no list, made once for all its values, reads the whole table."""
     address = make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, cursor_factory=psycopg.ClientCursor) as connection:
         connection.execute(CROWD)
-        row = connection.execute("select id, user_id from spaces order by id limit 1").fetchone()
+        row = connection.execute("select user_id from spaces order by id limit 1").fetchone()
         assert row is not None
-        space_id, user_id = row
+        (user_id,) = row
         become(connection.cursor(), learner(user_id))
-        values = {
-            "limit": 51, "space_id": space_id, "member": user_id, "owner": user_id, "status": "pending", "q": "%a%",
-            "due_before": "2027-01-01Z", "due_after": "2026-01-01Z", "after_0": "2026-06-01Z", "after_1": user_id,
-        }  # fmt: skip
         for listing, order, filters, table in LISTS:
             for resumed in (False, "created" in order):
                 statement = listing.statement(filters, order, resumed=resumed)
-                plan = connection.execute("explain " + statement, values).fetchall()
+                plan = connection.execute(b"explain (generic_plan) " + numbered(statement)[0]).fetchall()
                 text = "\n".join(line for (line,) in plan)
                 assert f"Seq Scan on {table}" not in text, f"{listing.name} by {order}:\n{text}"
         connection.rollback()

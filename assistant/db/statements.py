@@ -22,6 +22,10 @@ from assistant.db.roundtrip import Remembered, Row, run_together
 
 Statement = tuple[LiteralString, Sequence[Any] | dict[str, Any]]
 
+BEGIN: Final = f"{IDENTIFY}, set_config('plan_cache_mode', 'force_generic_plan', true)"
+"""A plan is made once for each connection. Left to itself the server takes a limit that it does not know for many rows,
+so that planning a list anew seems cheaper each time, and plans for as long as the list takes to read."""
+
 RECONNECT_SECONDS: Final = 20.0
 """How long the pool tries to replace a lost connection before a request makes it try again."""
 
@@ -87,7 +91,7 @@ class StatementPool:
     async def _run(self, principal: Principal, statements: Sequence[Statement]) -> list[list[Row]]:
         async with self._pool.connection() as connection:
             remembered = self._remembered.setdefault(connection, Remembered())
-            identify = (IDENTIFY, (principal.role, principal.claims))
+            identify = (BEGIN, (principal.role, principal.claims))
             return (await run_together(connection, remembered, [identify, *statements]))[1:]
 
 

@@ -76,7 +76,13 @@ class Task(Identified, Timestamped, Base):
             name="tasks_module_of_same_space",
         ),
         Index("idx_tasks_space_created_at", "space_id", "created_at", "id"),
-        Index("idx_tasks_space_status_due", "space_id", "status", "due_date"),
+        Index(
+            "idx_tasks_space_status_due",
+            "space_id",
+            "status",
+            text("COALESCE(due_date, '3001-01-01 00:00:00+00'::timestamp with time zone)"),
+            "id",
+        ),
     )
 
 

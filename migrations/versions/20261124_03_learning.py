@@ -260,7 +260,8 @@ create index idx_tasks_module_id on public.tasks (module_id);
 create index idx_tasks_due_date on public.tasks (due_date);
 create index idx_tasks_status on public.tasks (status);
 create index idx_tasks_space_created_at on public.tasks (space_id, created_at, id);
-create index idx_tasks_space_status_due on public.tasks (space_id, status, due_date);
+create index idx_tasks_space_status_due on public.tasks
+    (space_id, status, coalesce(due_date, '3001-01-01Z'::timestamptz), id);
 alter table public.tasks enable row level security;
 alter table public.tasks force row level security;
 create trigger touch_updated_at before update on public.tasks
