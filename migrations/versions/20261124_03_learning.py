@@ -128,7 +128,7 @@ grant execute on function private.owned_spaces(), private.member_spaces(text)
 
 create policy spaces_select on public.spaces for select to anon, authenticated
     using (user_id = (select auth.uid()) or visibility = 'public'
-           or id in (select private.member_spaces('viewer')));
+           or id in (select member from private.member_spaces('viewer') as member));
 create policy spaces_insert on public.spaces for insert to authenticated
     with check (user_id = (select auth.uid()));
 create policy spaces_update on public.spaces for update to authenticated
@@ -221,7 +221,7 @@ alter table public.modules force row level security;
 create trigger touch_updated_at before update on public.modules
     for each row execute function private.touch_updated_at();
 create policy modules_select on public.modules for select to anon, authenticated
-    using (space_id in (select private.member_spaces('viewer'))
+    using (space_id in (select member from private.member_spaces('viewer') as member)
         or exists (select from public.spaces s where s.id = space_id and s.visibility = 'public'));
 create policy modules_insert on public.modules for insert to authenticated
     with check (space_id = any (array(select private.member_spaces('editor'))));
@@ -267,7 +267,7 @@ alter table public.tasks force row level security;
 create trigger touch_updated_at before update on public.tasks
     for each row execute function private.touch_updated_at();
 create policy tasks_select on public.tasks for select to anon, authenticated
-    using (space_id in (select private.member_spaces('viewer'))
+    using (space_id in (select member from private.member_spaces('viewer') as member)
         or exists (select from public.spaces s where s.id = space_id and s.visibility = 'public'));
 create policy tasks_insert on public.tasks for insert to authenticated
     with check (space_id = any (array(select private.member_spaces('editor'))));

@@ -33,14 +33,14 @@ alter table public.chat_messages force row level security;
 
 create policy chat_messages_select on public.chat_messages for select to authenticated
     using (user_id = (select auth.uid())
-           and (space_id in (select private.member_spaces('viewer'))
+           and (space_id in (select member from private.member_spaces('viewer') as member)
                 or exists (select from public.spaces s where s.id = space_id and s.visibility = 'public')));
 create policy chat_messages_insert on public.chat_messages for insert to authenticated
     with check (user_id = (select auth.uid()) and is_from_user
                 and space_id = any (array(select private.member_spaces('viewer'))));
 create policy chat_messages_delete on public.chat_messages for delete to authenticated
     using (user_id = (select auth.uid())
-           and (space_id in (select private.member_spaces('viewer'))
+           and (space_id in (select member from private.member_spaces('viewer') as member)
                 or exists (select from public.spaces s where s.id = space_id and s.visibility = 'public')));
 grant select, delete on public.chat_messages to authenticated;
 grant insert (id, space_id, user_id, is_from_user, message, metadata, thread_id) on public.chat_messages to authenticated;
@@ -88,7 +88,7 @@ alter table assistant.runs enable row level security;
 alter table assistant.runs force row level security;
 create policy runs_select on assistant.runs for select to authenticated
     using (user_id = (select auth.uid())
-           and (space_id in (select private.member_spaces('viewer'))
+           and (space_id in (select member from private.member_spaces('viewer') as member)
                 or exists (select from public.spaces s where s.id = space_id and s.visibility = 'public')));
 grant select on assistant.runs to authenticated;
 

@@ -8,7 +8,7 @@ down_revision = "20261124_05"
 branch_labels = None
 depends_on = None
 
-READABLE = """(space_id in (select private.member_spaces('viewer'))
+READABLE = """(space_id in (select member from private.member_spaces('viewer') as member)
            or exists (select from public.spaces s where s.id = space_id and s.visibility = 'public'))"""
 
 DOCUMENTS = f"""

@@ -49,7 +49,7 @@ create trigger place_comment before insert or update of resource_type, resource_
     for each row execute function private.place_comment();
 
 create policy comments_select on public.comments for select to anon, authenticated
-    using (space_id in (select private.member_spaces('viewer'))
+    using (space_id in (select member from private.member_spaces('viewer') as member)
         or exists (select from public.spaces s where s.id = space_id and s.visibility = 'public'));
 create policy comments_insert on public.comments for insert to authenticated
     with check (user_id = (select auth.uid()) and space_id = any (array(select private.member_spaces('viewer'))));
