@@ -52,3 +52,56 @@ limit :limit
 
 async def newest_documents(connection: AsyncConnection, space_id: UUID, limit: int) -> Sequence[Row[Any]]:
     return (await connection.execute(_NEWEST_DOCUMENTS, {"space_id": space_id, "limit": limit})).all()
+
+
+_NEXT_GOALS: Final = sql("""
+select g.id, g.title, g.category, g.status, g.priority, g.due_date, count(*) over () as total
+from public.goals g
+where g.user_id = :user_id and g.status = :status
+order by g.due_date, g.created_at, g.id
+limit :limit
+""")
+
+
+async def next_goals(connection: AsyncConnection, user_id: UUID | None, status: str, limit: int) -> Sequence[Row[Any]]:
+    values = {"user_id": user_id, "status": status, "limit": limit}
+    return (await connection.execute(_NEXT_GOALS, values)).all()
+
+
+_MODULES: Final = sql("""
+select m.id, m.title, m.content_type, coalesce(p.completion_percentage, 0) as completion_percentage, p.completed_at,
+       count(*) over () as total
+from public.modules m
+left join public.module_progress p on p.module_id = m.id and p.user_id = :user_id
+where m.space_id = :space_id
+order by m.order_index, m.id
+limit :limit offset :after
+""")
+
+
+async def modules_with_progress(
+    connection: AsyncConnection, space_id: UUID, user_id: UUID | None, after: int, limit: int
+) -> Sequence[Row[Any]]:
+    """In their order, with that person's progress."""
+    values = {"space_id": space_id, "user_id": user_id, "after": after, "limit": limit}
+    return (await connection.execute(_MODULES, values)).all()
+
+
+# The columns of a Passage, and how many parts there are. A part is a chunk; its number is its place, from 1.
+_PARTS: Final = sql("""
+select e.id, e.document_id, d.title, e.heading, e.page, e.chunk_text, e.start_offset, e.end_offset,
+       1.0 as score, d.created_by,
+       (select count(*) from public.document_embeddings every where every.document_id = d.id) as total
+from public.documents d
+join public.document_embeddings e on e.document_id = d.id
+where d.id = :document_id and d.space_id = :space_id and e.chunk_index >= :part - 1 and e.start_offset is not null
+order by e.chunk_index
+limit :limit
+""")
+
+
+async def parts_of_document(
+    connection: AsyncConnection, space_id: UUID, document_id: UUID, part: int, limit: int
+) -> Sequence[Row[Any]]:
+    values = {"space_id": space_id, "document_id": document_id, "part": part, "limit": limit}
+    return (await connection.execute(_PARTS, values)).all()

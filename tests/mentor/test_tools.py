@@ -26,8 +26,8 @@ from assistant.spaces.mentor_config import MentorConfig, ToolPolicy
 from tests.fixtures.briefing import MARKER, NOW, passage
 from tests.fixtures.database import MakePerson, Person, join_space
 
-AUTO: Mapping[str, ToolPolicy] = MappingProxyType({"create_task": "auto", "update_module_progress": "auto"})
 WRITES = {spec.name for spec in TOOLS if spec.write}
+AUTO: Mapping[str, ToolPolicy] = MappingProxyType(dict.fromkeys(WRITES, "auto"))
 
 
 class Shelf(Retriever):
@@ -124,13 +124,7 @@ def names(config: MentorConfig, *, can_write: bool = True) -> list[str]:
 def test_tools_are_offered_in_the_providers_form_and_always_in_the_same_order() -> None:
     tools = offered(MentorConfig(), can_write=True)
 
-    assert [tool["name"] for tool in tools] == [
-        "search_documents",
-        "list_documents",
-        "list_tasks",
-        "create_task",
-        "update_module_progress",
-    ]
+    assert [tool["name"] for tool in tools] == [spec.name for spec in TOOLS]
     assert all(tool.keys() == {"name", "description", "input_schema"} for tool in tools)
     assert offered(MentorConfig(), can_write=True) == tools
 
@@ -148,17 +142,10 @@ def test_schemas_are_closed_valid_and_know_no_identity(spec: Any) -> None:
 
 
 def test_a_tool_that_is_off_and_one_that_is_not_allowed_are_not_offered() -> None:
-    assert names(MentorConfig(tools={"create_task": "off"})) == [
-        "search_documents",
-        "list_documents",
-        "list_tasks",
-        "update_module_progress",
-    ]
+    everything = [spec.name for spec in TOOLS]
+    assert names(MentorConfig(tools={"create_task": "off"})) == [name for name in everything if name != "create_task"]
     assert names(MentorConfig(), can_write=False) == [
-        "search_documents",
-        "list_documents",
-        "list_tasks",
-        "update_module_progress",
+        name for name in everything if name not in {"create_task", "update_task"}
     ]
     assert names(MentorConfig(tools=dict.fromkeys((spec.name for spec in TOOLS), "off"))) == []
 
@@ -178,7 +165,13 @@ def test_the_policy_of_a_tool(spec: Any, said: ToolPolicy | None, tainted: bool)
 
 
 def test_writes_are_known_by_name() -> None:
-    assert {name for name in names(MentorConfig()) if is_write(name)} == {"create_task", "update_module_progress"}
+    assert {name for name in names(MentorConfig()) if is_write(name)} == {
+        "create_goal",
+        "update_goal",
+        "create_task",
+        "update_task",
+        "update_module_progress",
+    }
     assert not is_write("delete_everything")
 
 
@@ -378,10 +371,137 @@ async def test_documents_out_of_reach_are_told_as_such(hand_of: MakeHand, make_p
     }
 
 
+async def test_a_task_is_changed_and_both_values_are_told(
+    hand_of: MakeHand, make_person: MakePerson, add_module: AddModule
+) -> None:
+    person = await make_person()
+    module, hand = await add_module(person), hand_of(person)
+    task = (await hand("create_task", {"title": "Tie", "due_date": "2026-12-01", "module_id": str(module)})).data[
+        "task"
+    ]
+
+    changed = await hand(
+        "update_task", {"task_id": task["id"], "status": "completed", "title": " Tie  it ", "clear": ["due_date"]}
+    )
+
+    assert (changed.data["task"]["status"], changed.data["task"]["title"]) == ("completed", "Tie it")
+    assert changed.data["changed"] == {
+        "title": {"before": "Tie", "after": "Tie it"},
+        "status": {"before": "pending", "after": "completed"},
+        "due_date": {"before": "2026-12-01T23:59:59Z", "after": None},
+    }
+    rows = await hand.rows("select title, status, due_date, module_id from tasks where id = %s", UUID(task["id"]))
+    assert rows == [("Tie it", "completed", None, module)]
+
+
+async def test_a_task_of_another_space_is_not_there_even_for_its_owner(
+    hand_of: MakeHand, make_person: MakePerson
+) -> None:
+    elsewhere = await make_person(visibility="shared")
+    person = await make_person()
+    await join_space(hand_of(elsewhere).database, elsewhere.space_id, person.id, "editor")
+    task = (await hand_of(person, elsewhere)("create_task", {"title": "Elsewhere"})).data["task"]
+
+    outcome = await hand_of(person)("update_task", {"task_id": task["id"], "title": "Here"})
+
+    assert outcome.data["code"] == "not_found"
+    assert await hand_of(elsewhere).tasks() == ["Elsewhere"]
+
+
+async def test_goals_are_the_learners_own(hand_of: MakeHand, make_person: MakePerson) -> None:
+    owner, viewer = await make_person(visibility="shared"), await make_person()
+    await join_space(hand_of(owner).database, owner.space_id, viewer.id, "viewer")
+    hand = hand_of(viewer, owner, can_write=False)
+
+    made = await hand("create_goal", {"title": "Sail round Fyn", "category": "sport", "due_date": "2027-06-01"})
+    twice = await hand("create_goal", {"title": "Sail round Fyn"})
+    goal = made.data["goal"]
+    changed = await hand("update_goal", {"goal_id": goal["id"], "status": "completed", "priority": 3})
+    done = await hand("list_goals", {"status": "completed"})
+    foreign = await hand_of(owner)("update_goal", {"goal_id": goal["id"], "title": "Mine"})
+    seen = await hand_of(owner)("list_goals", {"status": "completed"})
+
+    assert (goal["title"], goal["status"], goal["overdue"]) == ("Sail round Fyn", "active", False)
+    assert twice.data["code"] == "title_taken"
+    assert changed.data["changed"]["status"] == {"before": "active", "after": "completed"}
+    assert [(each["title"], each["priority"]) for each in done.data["goals"]] == [("Sail round Fyn", 3)]
+    assert foreign.data["code"] == "not_found"
+    assert seen.data == {"status": "done", "goals": [], "total": 0}
+    rows = await hand.rows("select user_id, title, status from goals where id = %s", UUID(goal["id"]))
+    assert rows == [(viewer.id, "Sail round Fyn", "completed")]
+
+
+async def test_modules_are_listed_with_the_learners_own_progress(
+    hand_of: MakeHand, make_person: MakePerson, add_module: AddModule
+) -> None:
+    owner, viewer = await make_person(visibility="shared"), await make_person()
+    await join_space(hand_of(owner).database, owner.space_id, viewer.id, "viewer")
+    first, _ = await add_module(owner, "Knots"), await add_module(owner, "Wind")
+    await hand_of(owner)("update_module_progress", {"module_id": str(first), "completion_percentage": 100})
+
+    own = await hand_of(owner)("list_modules", {})
+    others = await hand_of(viewer, owner)("list_modules", {"after": 1})
+    summary = await hand_of(viewer, owner)("space_summary", {})
+
+    assert [(each["title"], each["completion_percentage"]) for each in own.data["modules"]] == [
+        ("Knots", 100),
+        ("Wind", 0),
+    ]
+    assert [(each["title"], each["completion_percentage"]) for each in others.data["modules"]] == [("Wind", 0)]
+    assert others.data["total"] == 2
+    assert (summary.data["summary"]["total_modules"], summary.data["summary"]["completed_modules"]) == (2, 1)
+    assert summary.data["summary"]["overall_progress"] == 50.0
+
+
+async def test_a_document_is_read_part_by_part(hand_of: MakeHand, make_person: MakePerson) -> None:
+    owner, reader = await make_person(visibility="shared"), await make_person()
+    hand = hand_of(owner)
+    await join_space(hand.database, owner.space_id, reader.id, "viewer")
+    document = await _indexed(hand, owner, parts=11)
+
+    begun = await hand("read_document", {"document_id": str(document)}, first=3)
+    rest = await hand("read_document", {"document_id": str(document), "part": 9})
+    others = await hand_of(reader, owner)("read_document", {"document_id": str(document), "part": 11})
+    strangers = await hand_of(await make_person(), owner)("read_document", {"document_id": str(document)})
+
+    assert "Parts 1 to 8 of 11. Read on with part 9." in begun.content
+    assert [each.text for each in begun.passages] == [f"Part {n}.\n" for n in range(1, 9)]
+    assert begun.data["passages"][0]["index"] == 3
+    assert not holds_foreign_text(begun.content)
+    assert (rest.data["first_part"], rest.data["last_part"], rest.data["parts"]) == (9, 11, 11)
+    assert "Read on" not in rest.content
+    assert holds_foreign_text(others.content)
+    assert strangers.is_error
+    assert "Part 1" not in strangers.content
+
+
+async def _indexed(hand: Hand, person: Person, *, parts: int) -> UUID:
+    """A document of so many chunks."""
+    texts = [f"Part {number}.\n" for number in range(1, parts + 1)]
+    async with hand.database.transaction(person.principal) as connection:
+        document = uuid4()
+        await connection.exec_driver_sql(
+            "insert into documents (id, space_id, title, content, content_type)"
+            " values (%s, %s, 'Knots', %s, 'text/plain')",
+            (document, person.space_id, "".join(texts)),
+        )
+    begin = 0
+    async with hand.database.service("index_document") as connection:
+        for number, text in enumerate(texts):
+            await connection.exec_driver_sql(
+                "insert into document_embeddings"
+                " (document_id, chunk_index, chunk_text, embedding, start_offset, end_offset)"
+                " values (%s, %s, %s, array_fill(1, array[1536])::vector, %s, %s)",
+                (document, number, text, begin, begin + len(text)),
+            )
+            begin += len(text)
+    return document
+
+
 # What does not run
 
 
-@pytest.mark.parametrize("tools", [{}, {"create_task": "ask", "update_module_progress": "ask"}])
+@pytest.mark.parametrize("tools", [{}, dict.fromkeys(WRITES, "ask")])
 @pytest.mark.parametrize("name", sorted(WRITES))
 async def test_under_ask_nothing_is_done_and_the_model_is_told_to_say_so(
     hand_of: MakeHand, make_person: MakePerson, add_module: AddModule, tools: Mapping[str, ToolPolicy], name: str
@@ -389,7 +509,10 @@ async def test_under_ask_nothing_is_done_and_the_model_is_told_to_say_so(
     person = await make_person()
     module, hand = await add_module(person), hand_of(person, tools=tools)
     arguments: dict[str, dict[str, object]] = {
+        "create_goal": {"title": "x"},
+        "update_goal": {"goal_id": str(uuid4()), "title": "x"},
         "create_task": {"title": "x"},
+        "update_task": {"task_id": str(uuid4()), "title": "x"},
         "update_module_progress": {"module_id": str(module), "completion_percentage": 5},
     }
 
@@ -419,7 +542,7 @@ async def test_an_unknown_tool_is_answered_with_those_that_there_are(
     outcome = await hand_of(await make_person())(name, {})
 
     assert outcome.is_error
-    assert "search_documents, list_documents, list_tasks, create_task, update_module_progress" in message(outcome)
+    assert f"The tools are: {', '.join(spec.name for spec in TOOLS)}." in message(outcome)
 
 
 async def test_a_tool_that_is_off_does_not_run(hand_of: MakeHand, make_person: MakePerson) -> None:
@@ -454,6 +577,23 @@ BAD_ARGUMENTS = [
     ("create_task", "title", "object"),
     ("list_tasks", {"status": "open"}, "pending"),
     ("list_tasks", {"module_id": str(uuid4())}, "module_id"),
+    ("update_task", {"task_id": str(uuid4())}, "Nothing is to be changed"),
+    ("update_task", {"task_id": "the first one", "status": "completed"}, "task_id"),
+    ("update_task", {"task_id": str(uuid4()), "status": "completed"}, "no such task"),
+    ("update_task", {"task_id": str(uuid4()), "due_date": "2026-12-01", "clear": ["due_date"]}, "due_date"),
+    ("update_task", {"task_id": str(uuid4()), "clear": ["title"]}, "clear"),
+    ("update_task", {"task_id": str(uuid4()), "title": " "}, "title"),
+    ("create_goal", {"title": "x", "priority": -1}, "priority"),
+    ("create_goal", {"title": "x", "due_date": "some day"}, "due_date"),
+    ("create_goal", {"title": "x", "category": ""}, "category"),
+    ("update_goal", {"goal_id": str(uuid4()), "status": "done"}, "archived"),
+    ("update_goal", {"goal_id": str(uuid4()), "status": "completed"}, "no such goal"),
+    ("list_goals", {"status": "open"}, "active"),
+    ("list_modules", {"after": -1}, "after"),
+    ("read_document", {"document_id": "Knots"}, "document_id"),
+    ("read_document", {"document_id": str(uuid4())}, "no readable document"),
+    ("read_document", {"document_id": str(uuid4()), "part": 0}, "part"),
+    ("read_document", {"document_id": str(uuid4()), "part": 7}, "no such part"),
     ("update_module_progress", {"module_id": str(uuid4())}, "completion_percentage"),
     ("update_module_progress", {"module_id": str(uuid4()), "completion_percentage": 101}, "completion_percentage"),
     ("update_module_progress", {"module_id": str(uuid4()), "completion_percentage": -1}, "completion_percentage"),

@@ -1,0 +1,105 @@
+"""What several tools take or tell: ids, days, titles, and how a change is told."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any
+from uuid import UUID
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from assistant.mentor.briefing import TITLE_CHARACTERS
+from assistant.mentor.context import MentorContext
+from assistant.mentor.delimiting import clean_line
+from assistant.mentor.policies import LISTED
+from assistant.mentor.toolspec import ToolRefusal
+from assistant.spaces.models import Module
+from assistant.spaces.service import list_modules
+
+
+def _id_of(what: str) -> Meta:
+    return Meta(
+        max_length=40,
+        description=f"The {what}'s id, as the state or a tool result shows it.",
+        extra_json_schema={"format": "uuid"},
+    )
+
+
+ModuleId = Annotated[str, _id_of("module")]
+TaskId = Annotated[str, _id_of("task")]
+GoalId = Annotated[str, _id_of("goal")]
+DocumentId = Annotated[str, _id_of("document")]
+Day = Annotated[
+    str,
+    Meta(max_length=40, extra_json_schema={"examples": ["2026-12-01", "2026-12-01T17:00:00Z"]}),
+]
+NewTitle = Annotated[str, Meta(min_length=1, max_length=300)]
+Description = Annotated[str, Meta(max_length=20_000, description="More about it, if needed.")]
+
+
+def read_id(text: str, name: str, where: str) -> UUID:
+    """Raises ToolRefusal that says `where` the ids are to be had."""
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise ToolRefusal(f"`{name}` is no id. Take it from {where}.") from error
+
+
+def read_title(text: str) -> str:
+    """On one line. Raises ToolRefusal where nothing is left."""
+    title = " ".join(text.split())
+    if not title:
+        raise ToolRefusal("`title` is empty. Say it in a few words.")
+    return title
+
+
+def short(context: MentorContext, title: str) -> str:
+    """A title as a model sees it."""
+    return clean_line(title, context.marker, TITLE_CHARACTERS)
+
+
+def end_of(text: str, name: str) -> datetime:
+    """A moment as it is; of a day the last second, so that a task is not late on the day when it is due."""
+    try:
+        if len(text.strip()) == len("2026-12-01"):
+            return datetime.combine(date.fromisoformat(text.strip()), time(23, 59, 59), UTC)
+        moment = datetime.fromisoformat(text.strip())
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ToolRefusal(f"`{name}` is no ISO 8601 date, such as 2026-12-01.") from error
+
+
+def read_changes(arguments: Struct, names: tuple[str, ...], clear: list[Any] | UnsetType) -> dict[str, Any]:
+    """The fields that are given a value, and those that are to be empty. Raises ToolRefusal where there are none."""
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not UNSET}
+    cleared = [] if clear is UNSET else clear
+    if both := sorted(given.keys() & set(cleared)):
+        raise ToolRefusal(f"`{both[0]}` is given a value and cleared as well. Do one of them.")
+    if not given and not cleared:
+        raise ToolRefusal(f"Nothing is to be changed. Give at least one of: {', '.join(names)}.")
+    if "title" in given:
+        given["title"] = read_title(given["title"])
+    if "due_date" in given:
+        given["due_date"] = end_of(given["due_date"], "due_date")
+    return given | dict.fromkeys(cleared)
+
+
+def tell_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Each field that is another than it was, with both."""
+    return {name: {"before": before[name], "after": value} for name, value in after.items() if before[name] != value}
+
+
+async def find_module(session: AsyncSession, context: MentorContext, reference: str) -> Module:
+    """The module of this space. Raises ToolRefusal that lists what there is."""
+    modules = await list_modules(session, context.space_id, limit=LISTED * 4)
+    try:
+        wanted = UUID(reference)
+    except ValueError:
+        wanted = None
+    for module in modules:
+        if module.id == wanted:
+            return module
+    listed = "; ".join(f"{module.id} ({short(context, module.title)})" for module in modules[:LISTED])
+    exist = f"Its modules are: {listed}." if modules else "It has none."
+    raise ToolRefusal(f"`module_id` names no module of this space. {exist}")
