@@ -142,7 +142,8 @@ POLICIES = [
             select polrelid, polname, coalesce(pg_get_expr(polqual, polrelid), '') || ' '
                 || coalesce(pg_get_expr(polwithcheck, polrelid), '') as text from pg_policy) p
         where regexp_count(text, '(member|owned)_spaces\\(')
-            <> regexp_count(text, 'SELECT private\\.(member|owned)_spaces\\(')""",
+            <> regexp_count(text, 'SELECT private\\.(member|owned)_spaces\\('
+                '|SELECT member\\.member\\s+FROM private\\.member_spaces\\(''\\w+''::text\\) member\\(member\\)\\)')""",
         "alter policy modules_delete on modules using (space_id in ("
         "select s from spaces o, lateral private.member_spaces('editor') s where o.id = s))",
     ),
