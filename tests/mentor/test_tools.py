@@ -653,24 +653,29 @@ async def test_a_module_of_another_space_is_unknown_however_visible(
     assert await hand.rows("select 1 from module_progress where module_id = %s", foreign) == []
 
 
-@pytest.mark.parametrize("name", ["list_tasks", "create_task", "update_module_progress"])
+@pytest.mark.parametrize(
+    "name", ["list_tasks", "create_task", "update_task", "list_modules", "update_module_progress", "space_summary"]
+)
 async def test_a_stranger_gets_and_changes_nothing(
     hand_of: MakeHand, make_person: MakePerson, add_module: AddModule, name: str
 ) -> None:
     owner, stranger = await make_person(), await make_person()
     module = await add_module(owner)
-    await hand_of(owner)("create_task", {"title": "Secret task"})
+    task = (await hand_of(owner)("create_task", {"title": "Secret task"})).data["task"]
     hand = hand_of(stranger, owner)
     arguments: dict[str, dict[str, object]] = {
         "list_tasks": {},
+        "list_modules": {},
+        "space_summary": {},
         "create_task": {"title": "x"},
+        "update_task": {"task_id": task["id"], "title": "x"},
         "update_module_progress": {"module_id": str(module), "completion_percentage": 5},
     }
 
     outcome = await hand(name, arguments[name])
 
     assert "Secret" not in outcome.content
-    assert outcome.is_error or outcome.data["tasks"] == []
+    assert outcome.is_error or outcome.data["total"] == 0
     assert await hand.tasks() == ["Secret task"]
     assert await hand.rows("select 1 from module_progress where module_id = %s", module) == []
 
