@@ -21,9 +21,9 @@ from typing import Final
 
 import psutil
 import psycopg
-from sqlalchemy.engine import make_url
 
 from assistant.db.embedded import open_embedded
+from assistant.db.engine import libpq_url
 from bench.service import goalspace, percentile, running_service, scratch
 
 EMAIL: Final = "learner@example.org"
@@ -110,7 +110,7 @@ def measure(data_dir: Path, clients: int, requests: int, rounds: int) -> tuple[l
     user_id = goalspace(data_dir, "user", "create", EMAIL).split()[-1]
     token = goalspace(data_dir, "token", EMAIL, "--ttl", "86400")
     server = open_embedded(data_dir)
-    url = make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    url = libpq_url(server.url)
     try:
         fill(url, user_id)
         ours, floor = [], []

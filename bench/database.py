@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import psutil
 import psycopg
-from sqlalchemy.engine import make_url
 
 from assistant.accounts.repository import insert_identity, insert_user
+from assistant.db.engine import libpq_url
 from assistant.db.identity import Principal, learner
 from assistant.db.session import Database
 from assistant.db.setup import Server, open_server
@@ -40,7 +40,7 @@ async def open_database(data_dir: Path) -> AsyncIterator[tuple[Server, Database]
 
 def database_cpu(server: Server) -> float:
     """Seconds of processor time that the database has spent on this service's connections that are open."""
-    address = make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    address = libpq_url(server.url)
     select = "select pid from pg_stat_activity where application_name like 'goalspace%'"
     with psycopg.connect(address) as connection:
         times = [psutil.Process(pid).cpu_times() for (pid,) in connection.execute(select)]

@@ -7,8 +7,8 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 import psycopg
-from sqlalchemy.engine import make_url
 
+from assistant.db.engine import libpq_url
 from bench.synthetic import CHUNKS_OF_A_DOCUMENT, Chunks
 
 BLOCK: Final = 5_000
@@ -32,7 +32,7 @@ def load(url: str, lexemes: list[str], shares: dict[UUID, Chunks], model: str) -
 
     Triggers and foreign keys are off meanwhile: nothing is queued, and what they would count is counted at the end.
     """
-    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    address = libpq_url(url)
     with psycopg.connect(address, autocommit=True) as connection:
         run = connection.execute
         run("set session_replication_role = replica; set synchronous_commit = off; set maintenance_work_mem = '1GB'")

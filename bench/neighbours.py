@@ -12,8 +12,7 @@ import asyncio
 from statistics import median
 from typing import Final
 
-from sqlalchemy.engine import make_url
-
+from assistant.db.engine import libpq_url
 from assistant.knowledge.retrieval import Retriever
 from assistant.knowledge.search import search_statement
 from assistant.llm.bundled import MiniLM
@@ -35,7 +34,7 @@ async def run(searches: int) -> None:
     embedder = Embedder(bundled.manifest.model, bundled.manifest.dimensions, frozenset({"en"}), bundled)
     with scratch() as data_dir:
         async with open_database(data_dir) as (server, database):
-            url = make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
+            url = libpq_url(server.url)
             mine, neighbour = await make_places(database, 2, 1)
             texts = world.chunks(CHUNKS, TOPICS)
             prepared = await Retriever(database, embedder).prepare(world.question())

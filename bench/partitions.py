@@ -19,9 +19,9 @@ from typing import Final
 from uuid import UUID
 
 import psycopg
-from sqlalchemy.engine import make_url
 
 from assistant.chat.repository import list_messages
+from assistant.db.engine import libpq_url
 from assistant.db.session import Database
 from assistant.db.setup import Server
 from bench.database import Place, database_cpu, make_places, open_database
@@ -97,7 +97,7 @@ def fill(server: Server, places: list[Place], count: int) -> float:
 
 
 def _as_owner(server: Server) -> psycopg.Connection[tuple[object, ...]]:
-    address = make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    address = libpq_url(server.url)
     return psycopg.connect(address, autocommit=True)
 
 

@@ -17,10 +17,9 @@ from typing import Final
 from uuid import uuid4
 
 import psycopg
-from sqlalchemy.engine import make_url
 
 from assistant.db import migrate
-from assistant.db.engine import IDENTIFY
+from assistant.db.engine import IDENTIFY, libpq_url
 from assistant.db.identity import service
 from assistant.db.setup import Server
 from assistant.spaces.lists import TASKS
@@ -147,7 +146,7 @@ async def run(rows: int, since: str) -> None:
 
 
 def report(server: Server, places: list[Place], rows: int, since: str) -> None:
-    url = make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    url = libpq_url(server.url)
     migrate.downgrade(url, since)
     fill(url, places, rows)
     at_work = places[::SPACES]

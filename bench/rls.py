@@ -18,10 +18,9 @@ from statistics import median
 from typing import Any, Final, NamedTuple
 
 import psycopg
-from sqlalchemy.engine import make_url
 
+from assistant.db.engine import libpq_url
 from assistant.db.identity import Principal
-from assistant.db.setup import Server
 from assistant.db.statements import BEGIN
 from assistant.goals.lists import GOALS
 from assistant.knowledge.lists import DOCUMENTS
@@ -174,7 +173,7 @@ async def run(spaces: int, rows: int, runs: int, rounds: int) -> None:
     with scratch() as data_dir:
         async with open_database(data_dir) as (server, database):
             places = await make_places(database, PEOPLE, spaces // PEOPLE)
-            url = _address(server)
+            url = libpq_url(server.url)
             place = places[0]
             shares = {other.space_id: world.chunks(CHUNKS_ELSEWHERE, TOPICS // 10) for other in places[1:]}
             shares[place.space_id] = world.chunks(CHUNKS, TOPICS)
@@ -202,10 +201,6 @@ def report(url: str, place: Place, asked: list[Query], runs: int, rounds: int) -
         print(
             f"{query.name:26}{here:10.2f}{there:10.2f}{here / there:8.2f}   {plan(url, place.owner, query)}", flush=True
         )
-
-
-def _address(server: Server) -> str:
-    return make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def main() -> None:

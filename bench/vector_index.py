@@ -17,9 +17,9 @@ from typing import Final, LiteralString
 import numpy as np
 import psycopg
 from pgvector.psycopg import HalfVector, register_vector
-from sqlalchemy.engine import make_url
 
 from assistant.db.embedded import open_embedded
+from assistant.db.engine import libpq_url
 from assistant.llm.bundled import MiniLM
 from assistant.llm.embeddings import FloatArray
 from bench.search import nearest
@@ -108,7 +108,7 @@ def run(size: int, queries: int) -> None:
     with scratch() as folder:
         server = open_embedded(folder)
         try:
-            address = make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
+            address = libpq_url(server.url)
             with psycopg.connect(address, autocommit=True) as connection:
                 connection.execute("create extension vector")
                 connection.execute("set enable_seqscan = off; set client_min_messages = error")

@@ -3,8 +3,8 @@
 from typing import Any
 
 import psycopg
-from sqlalchemy.engine import make_url
 
+from assistant.db.engine import libpq_url
 from assistant.db.identity import learner
 from assistant.db.listing import Listing
 from assistant.db.roundtrip import numbered
@@ -49,7 +49,7 @@ LISTS: list[tuple[Listing[Any], str, tuple[str, ...], str]] = [
 
 def test_every_list_finds_its_rows_by_an_index(server: Server) -> None:
     """As a learner of a crowd; the plan of no list, made once for all its values, reads the whole table."""
-    address = make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    address = libpq_url(server.url)
     with psycopg.connect(address, cursor_factory=psycopg.ClientCursor) as connection:
         connection.execute(CROWD)
         row = connection.execute("select user_id from spaces order by id limit 1").fetchone()

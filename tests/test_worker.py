@@ -5,9 +5,9 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy.engine import make_url
 
 from assistant import worker as worker_module
+from assistant.db.engine import libpq_url
 from assistant.db.session import Database
 from assistant.db.setup import Server
 from assistant.llm.embeddings import Embedder
@@ -98,7 +98,7 @@ async def test_a_worker_survives_the_loss_of_its_connections(
     quiet_server: Server, quiet: Database, embedder: Embedder, ada: Learner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, "RESTART_SECONDS", 0.05)
-    address = make_url(quiet_server.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    address = libpq_url(quiet_server.url)
     async with Worker(quiet_server, quiet, embedder):
         await ready(quiet, await write(quiet, ada, "Before", "The bowline holds."))
         async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:

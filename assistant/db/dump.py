@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, Final, Literal
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy.engine import make_url
 
+from assistant.db.engine import libpq_url
 from assistant.db.program import installed_programs
 from assistant.errors import AssistantError, ConfigurationError
 
@@ -134,7 +134,7 @@ def _check(program: Path, code: int, complaints: IO[bytes]) -> None:
 def _address(url: str | None) -> list[str]:
     if url is None:
         return []
-    parts = conninfo_to_dict(_plain(url))
+    parts = conninfo_to_dict(libpq_url(url))
     parts.pop("password", None)
     return [f"--dbname={make_conninfo('', **parts)}", "--no-password"]
 
@@ -143,9 +143,5 @@ def _environment(url: str | None) -> dict[str, str]:
     """Ours without PG… variables that would change what is dumped; the ways to a password stay."""
     kept = {"PGPASSFILE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGPASSWORD"}
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PG") or name in kept}
-    password = conninfo_to_dict(_plain(url)).get("password") if url is not None else None
+    password = conninfo_to_dict(libpq_url(url)).get("password") if url is not None else None
     return ours | ({"PGPASSWORD": str(password)} if password else {}) | {"LC_ALL": "C"}
-
-
-def _plain(url: str) -> str:
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

@@ -29,6 +29,11 @@ def driver_url(url: str | URL) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg")
 
 
+def libpq_url(url: str | URL) -> str:
+    """The same as psycopg itself and PostgreSQL's own programs take it, with its password."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 def create_engine(
     url: str | URL,
     *,

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 from assistant.db import migrate
 from assistant.db.embedded import EmbeddedServer, start_embedded
+from assistant.db.engine import libpq_url
 from assistant.db.replica import Replica
 from assistant.db.roles import Logins, ensure_roles, read_logins, set_passwords
 from assistant.db.session import Database
@@ -144,7 +145,7 @@ def _replica_url(settings: Settings, logins: Logins) -> str | None:
 
 def connect(url: str) -> psycopg.Connection[object]:
     """A connection as the migrations' role. Raises ConfigurationError where the server is not to be had."""
-    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    address = libpq_url(url)
     try:
         return psycopg.connect(address, connect_timeout=CONNECT_SECONDS, autocommit=True)
     except psycopg.Error as exc:

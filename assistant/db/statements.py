@@ -12,10 +12,10 @@ import msgspec
 import psycopg
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 
 from assistant.db.connection import CLIENT_SECONDS, patient_for
-from assistant.db.engine import CONNECT_SECONDS, IDENTIFY, POOL_WAIT_SECONDS, PREPARE_AFTER
+from assistant.db.engine import CONNECT_SECONDS, IDENTIFY, POOL_WAIT_SECONDS, PREPARE_AFTER, libpq_url
 from assistant.db.errors import DatabaseUnavailableError, as_known_error
 from assistant.db.identity import MissingIdentityError, Principal, Role
 from assistant.db.roundtrip import Remembered, Row, run_together
@@ -36,7 +36,7 @@ class StatementPool:
     def __init__(
         self, url: str | URL, *, roles: Collection[Role], size: int, application: str, prepares: bool = True
     ) -> None:
-        address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        address = libpq_url(url)
         self._roles = frozenset(roles)
         self._remembered: WeakKeyDictionary[psycopg.AsyncConnection[Any], Remembered] = WeakKeyDictionary()
         self._pool = AsyncConnectionPool(

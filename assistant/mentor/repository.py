@@ -87,11 +87,11 @@ async def modules_with_progress(
     return (await connection.execute(_MODULES, values)).all()
 
 
-# The columns of a Passage, and how many parts there are. A part is a chunk; its number is its place, from 1.
+# The columns of a Passage; then the part's number, which is its chunk's, from 1, and the number of the last one.
 _PARTS: Final = sql("""
 select e.id, e.document_id, d.title, e.heading, e.page, e.chunk_text, e.start_offset, e.end_offset,
-       1.0 as score, d.created_by,
-       (select count(*) from public.document_embeddings every where every.document_id = d.id) as total
+       1.0 as score, d.created_by, e.chunk_index + 1 as part,
+       (select max(last.chunk_index) + 1 from public.document_embeddings last where last.document_id = d.id) as parts
 from public.documents d
 join public.document_embeddings e on e.document_id = d.id
 where d.id = :document_id and d.space_id = :space_id and e.chunk_index >= :part - 1 and e.start_offset is not null

@@ -7,10 +7,12 @@ import pytest
 
 from assistant.db.errors import DatabaseUnavailableError
 from assistant.db.identity import ANONYMOUS, MissingIdentityError, learner, service
+from assistant.db.roundtrip import numbered
 from assistant.db.session import CLIENT_ROLES, Database
 from assistant.db.setup import Server, connect
 from assistant.db.statements import StatementPool
 from assistant.errors import ForbiddenError, InvalidError
+from assistant.spaces.lists import TASKS
 from tests.fixtures.database import MakePerson
 
 WHO = "select current_user::text, auth.uid()"
@@ -120,4 +122,18 @@ async def test_a_server_that_is_away_is_unavailable() -> None:
     await pool.open()
     with pytest.raises(DatabaseUnavailableError):
         await pool.run(ANONYMOUS, [(WHO, ())])
+    await pool.close()
+
+
+async def test_a_list_is_planned_once(server: Server, make_person: MakePerson) -> None:
+    """However often it is read: the server would plan one anew each time whose limit it cannot know."""
+    person = await make_person()
+    pool = StatementPool(server.logins.login_url, roles=CLIENT_ROLES, size=1, application="test")
+    await pool.open()
+    statement = TASKS.statement(("space_id",), "created", resumed=False)
+    for _ in range(10):
+        await pool.run(person.principal, [(statement, {"space_id": person.space_id, "limit": 51})])
+    plans = "select generic_plans, custom_plans from pg_prepared_statements where statement = %s"
+    listed = numbered(statement)[0].decode()
+    assert await pool.run(person.principal, [(plans, (listed,))]) == [[(10, 0)]]
     await pool.close()

@@ -20,6 +20,7 @@ from assistant.knowledge.retrieval import Passage, Retriever
 from assistant.mentor.briefing import holds_foreign_text
 from assistant.mentor.context import MentorContext
 from assistant.mentor.delimiting import find_enclosed
+from assistant.mentor.policies import PASSAGE_CHARACTERS
 from assistant.mentor.toolbox import TOOLS
 from assistant.mentor.tools import ToolOutcome, is_write, offered, policy, run_tool
 from assistant.spaces.mentor_config import MentorConfig, ToolPolicy
@@ -102,8 +103,9 @@ def add_module(database: Database) -> AddModule:
         module_id = uuid4()
         async with database.transaction(person.principal) as connection:
             await connection.exec_driver_sql(
-                "insert into modules (id, space_id, title, content_type) values (%s, %s, %s, 'text')",
-                (module_id, person.space_id, title),
+                "insert into modules (id, space_id, title, content_type, order_index)"
+                " select %s, %s, %s, 'text', count(*) from modules where space_id = %s",
+                (module_id, person.space_id, title, person.space_id),
             )
         return module_id
 
@@ -457,7 +459,7 @@ async def test_a_document_is_read_part_by_part(hand_of: MakeHand, make_person: M
     owner, reader = await make_person(visibility="shared"), await make_person()
     hand = hand_of(owner)
     await join_space(hand.database, owner.space_id, reader.id, "viewer")
-    document = await _indexed(hand, owner, parts=11)
+    document = await _indexed(hand, owner, [f"Part {number}.\n" for number in range(1, 12)])
 
     begun = await hand("read_document", {"document_id": str(document)}, first=3)
     rest = await hand("read_document", {"document_id": str(document), "part": 9})
@@ -475,9 +477,40 @@ async def test_a_document_is_read_part_by_part(hand_of: MakeHand, make_person: M
     assert "Part 1" not in strangers.content
 
 
-async def _indexed(hand: Hand, person: Person, *, parts: int) -> UUID:
-    """A document of so many chunks."""
-    texts = [f"Part {number}.\n" for number in range(1, parts + 1)]
+async def test_of_a_long_part_the_beginning_is_shown_and_that_is_said(
+    hand_of: MakeHand, make_person: MakePerson
+) -> None:
+    owner = await make_person()
+    hand = hand_of(owner)
+    document = await _indexed(hand, owner, ["Short.\n", "x" * (PASSAGE_CHARACTERS + 1), "Last.\n"])
+
+    read = await hand("read_document", {"document_id": str(document)})
+
+    assert "Parts 1 to 3 of 3. Part 2 is long: only its beginning is shown. Passages" in read.content
+    assert [len(each.text) for each in read.passages] == [7, PASSAGE_CHARACTERS, 6]
+
+
+async def test_a_module_is_found_however_many_there_are(
+    hand_of: MakeHand, make_person: MakePerson, add_module: AddModule
+) -> None:
+    owner = await make_person()
+    hand = hand_of(owner)
+    async with hand.database.transaction(owner.principal) as connection:
+        await connection.exec_driver_sql(
+            "insert into modules (space_id, title, content_type, order_index)"
+            " select %s, 'Module ' || n, 'text', n from generate_series(1, 150) n",
+            (owner.space_id,),
+        )
+
+    last = (await hand("list_modules", {"after": 149})).data["modules"]
+    outcome = await hand("update_module_progress", {"module_id": last[0]["id"], "completion_percentage": 50})
+
+    assert [module["title"] for module in last] == ["Module 150"]
+    assert outcome.data["progress"]["module"] == "Module 150"
+
+
+async def _indexed(hand: Hand, person: Person, texts: Sequence[str]) -> UUID:
+    """A document of these chunks."""
     async with hand.database.transaction(person.principal) as connection:
         document = uuid4()
         await connection.exec_driver_sql(

@@ -24,22 +24,25 @@ class Call:
     arguments: dict[str, Any]
 
 
+SaidInstead = Literal[
+    "greeting",
+    "thanks",
+    "help",
+    "cannot",
+    "which_module",
+    "no_modules",
+    "what_title",
+    "what_percentage",
+    "wrong_percentage",
+    "progress",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Say:
     """A request that comes to no call: what is said instead, as the name of a phrase."""
 
-    phrase: Literal[
-        "greeting",
-        "thanks",
-        "help",
-        "cannot",
-        "which_module",
-        "no_modules",
-        "what_title",
-        "what_percentage",
-        "wrong_percentage",
-        "progress",
-    ]
+    phrase: SaidInstead
 
 
 _POLITE: Final = (
@@ -170,15 +173,23 @@ _PROGRESS_WITHOUT_FIGURE: Final = _forms(
 )
 
 
+_SAYINGS: Final[tuple[tuple[tuple[re.Pattern[str], ...], SaidInstead], ...]] = (
+    (_GREETING, "greeting"),
+    (_THANKS, "thanks"),
+    (_HELP, "help"),
+    (_SEE_PROGRESS, "progress"),
+)
+
+
 def read_request(turn: ReadTurn, tools: Collection[str]) -> Call | Say | None:
     """What the learner asks to be done, if `turn.question` is a plain request. `tools` are those on offer."""
     text = " ".join(turn.question.replace("’", "'").split()).strip()
     bare = text.rstrip(" .!?¡¿").lstrip("¡¿ ")
     if not bare or len(bare) > REQUEST_CHARACTERS:
         return None
-    for forms, phrase in ((_GREETING, "greeting"), (_THANKS, "thanks"), (_HELP, "help"), (_SEE_PROGRESS, "progress")):
+    for forms, phrase in _SAYINGS:
         if _match(forms, bare.rstrip(",")):
-            return Say(phrase)  # type: ignore[arg-type]  # the four are in the list above
+            return Say(phrase)
     today = date.fromisoformat(turn.today) if turn.today else None
     request = (
         _read_list_tasks(bare, today)

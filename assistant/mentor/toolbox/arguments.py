@@ -1,6 +1,7 @@
 """What several tools take or tell: ids, days, titles, and how a change is told."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,13 +9,14 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from assistant.errors import NotFoundError
 from assistant.mentor.briefing import TITLE_CHARACTERS
 from assistant.mentor.context import MentorContext
 from assistant.mentor.delimiting import clean_line
 from assistant.mentor.policies import LISTED
 from assistant.mentor.toolspec import ToolRefusal
 from assistant.spaces.models import Module
-from assistant.spaces.service import list_modules
+from assistant.spaces.service import get_module, list_modules
 
 
 def _id_of(what: str) -> Meta:
@@ -70,18 +72,24 @@ def end_of(text: str, name: str) -> datetime:
         raise ToolRefusal(f"`{name}` is no ISO 8601 date, such as 2026-12-01.") from error
 
 
-def read_changes(arguments: Struct, names: tuple[str, ...], clear: list[Any] | UnsetType) -> dict[str, Any]:
-    """The fields that are given a value, and those that are to be empty. Raises ToolRefusal where there are none."""
+def read_values(arguments: Struct, names: tuple[str, ...]) -> dict[str, Any]:
+    """The fields that are given a value, titles and days as they are stored. Raises ToolRefusal."""
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not UNSET}
+    if "title" in given:
+        given["title"] = read_title(given["title"])
+    if "due_date" in given:
+        given["due_date"] = end_of(given["due_date"], "due_date")
+    return given
+
+
+def read_changes(arguments: Struct, names: tuple[str, ...], clear: list[Any] | UnsetType) -> dict[str, Any]:
+    """The same, and those that are to be empty. Raises ToolRefusal where there are none."""
+    given = read_values(arguments, names)
     cleared = [] if clear is UNSET else clear
     if both := sorted(given.keys() & set(cleared)):
         raise ToolRefusal(f"`{both[0]}` is given a value and cleared as well. Do one of them.")
     if not given and not cleared:
         raise ToolRefusal(f"Nothing is to be changed. Give at least one of: {', '.join(names)}.")
-    if "title" in given:
-        given["title"] = read_title(given["title"])
-    if "due_date" in given:
-        given["due_date"] = end_of(given["due_date"], "due_date")
     return given | dict.fromkeys(cleared)
 
 
@@ -92,14 +100,11 @@ def tell_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[st
 
 async def find_module(session: AsyncSession, context: MentorContext, reference: str) -> Module:
     """The module of this space. Raises ToolRefusal that lists what there is."""
-    modules = await list_modules(session, context.space_id, limit=LISTED * 4)
-    try:
-        wanted = UUID(reference)
-    except ValueError:
-        wanted = None
-    for module in modules:
-        if module.id == wanted:
+    with suppress(ValueError, NotFoundError):
+        module = await get_module(session, UUID(reference))
+        if module.space_id == context.space_id:
             return module
-    listed = "; ".join(f"{module.id} ({short(context, module.title)})" for module in modules[:LISTED])
+    modules = await list_modules(session, context.space_id, limit=LISTED)
+    listed = "; ".join(f"{module.id} ({short(context, module.title)})" for module in modules)
     exist = f"Its modules are: {listed}." if modules else "It has none."
     raise ToolRefusal(f"`module_id` names no module of this space. {exist}")

@@ -75,21 +75,28 @@ async def read_document(context: MentorContext, arguments: ReadDocument, first_p
             if arguments.part == 1
             else "The document has no such part, or is not in this space. Begin with part 1."
         )
-    total = rows[0].total
-    passages = fit_passages([Passage(*tuple(row)[:-1]) for row in rows])
-    last = arguments.part + len(passages) - 1
+    passages = fit_passages([Passage(*tuple(row)[:-2]) for row in rows])
+    shown = rows[: len(passages)]
+    first, last, parts = shown[0].part, shown[-1].part, shown[0].parts
     data = {
         "status": "done",
         "document_id": str(document_id),
-        "title": rows[0].title,
-        "first_part": arguments.part,
+        "title": shown[0].title,
+        "first_part": first,
         "last_part": last,
-        "parts": total,
+        "parts": parts,
         "passages": _passage_facts(passages, first_passage),
     }
-    further = f" Read on with part {last + 1}." if last < total else ""
-    content = f"Parts {arguments.part} to {last} of {total}.{further} {_show(context, passages, first_passage)}"
-    return ToolOutcome(content, data, passages=passages)
+    told = [f"Parts {first} to {last} of {parts}."]
+    told += [
+        f"Part {row.part} is long: only its beginning is shown."
+        for row, passage in zip(shown, passages, strict=True)
+        if passage.end < row.end_offset
+    ]
+    if last < parts:
+        told.append(f"Read on with part {last + 1}.")
+    told.append(_show(context, passages, first_passage))
+    return ToolOutcome(" ".join(told), data, passages=passages)
 
 
 def _passage_facts(passages: list[Passage], first: int) -> list[dict[str, Any]]:

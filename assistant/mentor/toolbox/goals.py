@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from assistant.goals.schemas import Category, Status
 from assistant.goals.service import get_goal, open_goal
 from assistant.goals.service import update_goal as change_goal
 from assistant.mentor.context import MentorContext
@@ -14,22 +15,20 @@ from assistant.mentor.toolbox.arguments import (
     Description,
     GoalId,
     NewTitle,
-    end_of,
     read_changes,
     read_id,
-    read_title,
+    read_values,
     short,
     tell_changes,
 )
 from assistant.mentor.toolspec import Arguments, ToolOutcome, ToolRefusal, ToolSpec, outcome
 
-GoalStatus = Literal["active", "completed", "archived"]
-Category = Annotated[str, Meta(min_length=1, max_length=100, description="One word or two, such as `language`.")]
+GoalCategory = Annotated[Category, Meta(description="One word or two, such as `language`.")]
 Importance = Annotated[int, Meta(ge=0, le=1000, description="The higher, the more important; 0 where nothing is said.")]
 
 
 class ListGoals(Arguments, frozen=True):
-    status: Annotated[GoalStatus, Meta(description="Only goals of this status.")] = "active"
+    status: Annotated[Status, Meta(description="Only goals of this status.")] = "active"
 
 
 async def list_goals(context: MentorContext, arguments: ListGoals, first_passage: int) -> ToolOutcome:
@@ -41,7 +40,7 @@ async def list_goals(context: MentorContext, arguments: ListGoals, first_passage
 class CreateGoal(Arguments, frozen=True):
     title: Annotated[NewTitle, Meta(description="What the learner wants to reach, in a few words.")]
     description: Description | UnsetType = UNSET
-    category: Category | UnsetType = UNSET
+    category: GoalCategory | UnsetType = UNSET
     priority: Importance = 0
     due_date: (
         Annotated[Day, Meta(description="ISO 8601 date, or date and time. Only if the learner named one.")] | UnsetType
@@ -52,13 +51,7 @@ async def create_goal(context: MentorContext, arguments: CreateGoal, first_passa
     learner = context.principal.user_id
     if learner is None:
         raise ToolRefusal("Only somebody who is signed in has goals.")
-    values: dict[str, Any] = {"title": read_title(arguments.title), "priority": arguments.priority}
-    if arguments.description is not UNSET:
-        values["description"] = arguments.description
-    if arguments.category is not UNSET:
-        values["category"] = arguments.category
-    if arguments.due_date is not UNSET:
-        values["due_date"] = end_of(arguments.due_date, "due_date")
+    values = read_values(arguments, ("title", "description", "category", "priority", "due_date"))
     async with context.database.session(context.principal) as session:
         facts = _goal_facts(context, await open_goal(session, learner, values))
     return outcome("done", goal=facts)
@@ -68,8 +61,8 @@ class UpdateGoal(Arguments, frozen=True):
     goal_id: GoalId
     title: NewTitle | UnsetType = UNSET
     description: Description | UnsetType = UNSET
-    category: Category | UnsetType = UNSET
-    status: GoalStatus | UnsetType = UNSET
+    category: GoalCategory | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
     priority: Importance | UnsetType = UNSET
     due_date: Day | UnsetType = UNSET
     clear: (

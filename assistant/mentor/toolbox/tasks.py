@@ -18,16 +18,15 @@ from assistant.mentor.toolbox.arguments import (
     find_module,
     read_changes,
     read_id,
-    read_title,
+    read_values,
     short,
     tell_changes,
 )
 from assistant.mentor.toolspec import Arguments, ToolOutcome, ToolSpec, outcome
+from assistant.spaces.schemas import Priority, TaskStatus
 from assistant.spaces.tasks import create_task as add_task
 from assistant.spaces.tasks import get_task
 from assistant.spaces.tasks import update_task as change_task
-
-TaskStatus = Literal["pending", "in_progress", "completed"]
 
 _OPEN: Final[tuple[TaskStatus, ...]] = ("pending", "in_progress")
 
@@ -64,7 +63,7 @@ def _limit_shown(due_before: str | UnsetType) -> dict[str, str]:
 class CreateTask(Arguments, frozen=True):
     title: Annotated[NewTitle, Meta(description="What is to be done, in a few words.")]
     description: Description | UnsetType = UNSET
-    priority: Literal["low", "medium", "high", "urgent"] = "medium"
+    priority: Priority = "medium"
     due_date: (
         Annotated[Day, Meta(description="ISO 8601 date, or date and time. Only if the learner named one.")] | UnsetType
     ) = UNSET
@@ -72,21 +71,11 @@ class CreateTask(Arguments, frozen=True):
 
 
 async def create_task(context: MentorContext, arguments: CreateTask, first_passage: int) -> ToolOutcome:
-    title = read_title(arguments.title)
-    due = None if arguments.due_date is UNSET else end_of(arguments.due_date, "due_date")
+    values = read_values(arguments, ("title", "description", "priority", "due_date", "module_id"))
     async with context.database.session(context.principal) as session:
-        module_id = None
-        if arguments.module_id is not UNSET:
-            module_id = (await find_module(session, context, arguments.module_id)).id
-        task = await add_task(
-            session,
-            context.space_id,
-            title=title,
-            description=None if arguments.description is UNSET else arguments.description,
-            priority=arguments.priority,
-            due_date=due,
-            module_id=module_id,
-        )
+        if "module_id" in values:
+            values["module_id"] = (await find_module(session, context, values["module_id"])).id
+        task = await add_task(session, context.space_id, **values)
         facts = _task_facts(context, task)
     return outcome("done", task=facts)
 
@@ -96,7 +85,7 @@ class UpdateTask(Arguments, frozen=True):
     title: NewTitle | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     status: TaskStatus | UnsetType = UNSET
-    priority: Literal["low", "medium", "high", "urgent"] | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
     due_date: Day | UnsetType = UNSET
     module_id: ModuleId | UnsetType = UNSET
     clear: (
