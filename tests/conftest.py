@@ -12,4 +12,5 @@ pytest_plugins = [
     "tests.fixtures.scripted_model",
     "tests.fixtures.http",
     "tests.fixtures.api",
+    "tests.fixtures.tools",
 ]

@@ -14,7 +14,7 @@ from assistant.mentor.toolspec import ToolOutcome
 from assistant.spaces.mentor_config import MentorConfig
 from tests.fixtures.briefing import MARKER, NOW, passage
 from tests.fixtures.database import MakePerson, Person
-from tests.mentor.test_tools import Shelf
+from tests.fixtures.tools import Shelf
 
 
 def context_of(database: Database, person: Person, config: MentorConfig) -> MentorContext:
