@@ -29,11 +29,10 @@ from assistant.chat.sockets import SocketGate
 from assistant.db.identity import Principal
 from assistant.db.session import Database
 from assistant.entity_tags import NotModified, provide_preconditions, tag_answer
-from assistant.errors import UnauthorizedError
 from assistant.goals.routes import GoalController
 from assistant.health import HealthController, Readiness
 from assistant.http import DEFAULT_BODY_BYTES, RefuseNul, render_problem, secure_headers
-from assistant.identity import Authentication, Authenticator, TokenIssuer, provide_principal
+from assistant.identity import Authentication, Authenticator, TokenIssuer, person_of, provide_principal
 from assistant.knowledge.retrieval import Retriever
 from assistant.knowledge.routes import DocumentController, SpaceDocumentController
 from assistant.limits import Limits
@@ -205,9 +204,7 @@ async def provide_analytics_session(
 def provide_me(request: Request[object, object, State]) -> UUID:
     """The caller's id, for routes whose guard lets in people only."""
     principal: Principal = request.scope["user"]
-    if principal.user_id is None:
-        raise UnauthorizedError("Sign in first.")
-    return principal.user_id
+    return person_of(principal)
 
 
 def _services(state: State) -> Services:

@@ -406,6 +406,13 @@ async def in_person(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRoute
         raise ForbiddenError("This is for people, and not for keys: use a token.", code="key_not_allowed")
 
 
+def person_of(principal: Principal) -> UUID:
+    """The caller's id. Raises UnauthorizedError where nobody has signed in."""
+    if principal.user_id is None:
+        raise UnauthorizedError("Sign in first.")
+    return principal.user_id
+
+
 def provide_principal(request: ASGIConnection[Any, Any, Any, Any]) -> Principal:
     caller: Principal = request.user
     return caller

@@ -21,6 +21,7 @@ from assistant.db.identity import Principal
 from assistant.db.listing import Listing
 from assistant.db.session import Database
 from assistant.errors import BadRequestError, InvalidError, NotFoundError
+from assistant.identity import person_of
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 100
@@ -95,6 +96,15 @@ class Paginator:
     cursor: str | None
     cursors: Cursors
     database: Database
+
+    @property
+    def me(self) -> UUID:
+        """The caller's id. Raises UnauthorizedError.
+
+        A handler that takes it from here needs one dependency: several of a level cost a task group for each request,
+        a fifth of its time.
+        """
+        return person_of(self.principal)
 
     async def read(
         self, listing: Listing[Shown], order: str, *, q: str | None = None, **filters: object

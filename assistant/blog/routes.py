@@ -17,7 +17,7 @@ from assistant.blog.feed import ENTRIES, MEDIA_TYPE, write_feed
 from assistant.blog.lists import OWN_POSTS, POSTS
 from assistant.blog.models import BlogPost
 from assistant.blog.schemas import PostAuthor, PostChange, PostCreate, PostItem, PostOrder, PostRead
-from assistant.db.identity import ANONYMOUS, Principal
+from assistant.db.identity import ANONYMOUS
 from assistant.db.session import Database
 from assistant.entity_tags import Preconditions
 from assistant.errors import NotFoundError, UnauthorizedError
@@ -47,7 +47,6 @@ class BlogController(Controller):
     @get("/posts", operation_id="ListPosts")
     async def list_posts(
         self,
-        principal: NamedDependency[Principal],
         paginator: NamedDependency[Paginator],
         mine: Annotated[bool, QueryParameter(description="The caller's own, drafts included.")] = False,
         published: FromQuery[bool | None] = None,
@@ -60,7 +59,7 @@ class BlogController(Controller):
         """
         if not mine:
             return await paginator.read(POSTS, order, author_id=author_id, q=q)
-        if principal.user_id is None:
+        if paginator.principal.user_id is None:
             raise UnauthorizedError("Sign in to see your own posts.")
         return await paginator.read(OWN_POSTS, order, published=published, author_id=author_id, q=q)
 

@@ -26,7 +26,6 @@ class GoalController(Controller):
     @get("/", operation_id="ListGoals")
     async def list_goals(
         self,
-        me: NamedDependency[UUID],
         paginator: NamedDependency[Paginator],
         status: FromQuery[Status | None] = None,
         category: Annotated[str | None, QueryParameter(min_length=1, max_length=100, pattern=NO_NUL)] = None,
@@ -36,7 +35,9 @@ class GoalController(Controller):
     ) -> Page[GoalRead]:
         """The caller's goals; unless `order` says otherwise, the newest first."""
         before = read_moment("due_before", due_before)
-        return await paginator.read(GOALS, order, user_id=me, status=status, category=category, due_before=before, q=q)
+        return await paginator.read(
+            GOALS, order, user_id=paginator.me, status=status, category=category, due_before=before, q=q
+        )
 
     @post("/", operation_id="CreateGoal")
     @idempotent

@@ -52,7 +52,6 @@ class SpaceController(Controller):
     @get("/", operation_id="ListSpaces", guards=[signed_in])
     async def list_spaces(
         self,
-        me: NamedDependency[UUID],
         paginator: NamedDependency[Paginator],
         relation: FromQuery[Relation] = "member",
         goal_id: FromQuery[UUID | None] = None,
@@ -61,7 +60,9 @@ class SpaceController(Controller):
         order: Annotated[SpaceOrder, QueryParameter(description=ORDER_DESCRIPTION)] = "-created",
     ) -> Page[SpaceRead]:
         """Spaces that the caller owns or has joined, the newest first. `owner`: owned only; `public`: anybody's."""
-        return await paginator.read(SPACES, order, **{relation: me}, goal_id=goal_id, visibility=visibility, q=q)
+        return await paginator.read(
+            SPACES, order, **{relation: paginator.me}, goal_id=goal_id, visibility=visibility, q=q
+        )
 
     @post("/", operation_id="CreateSpace", guards=[signed_in])
     @idempotent
@@ -265,7 +266,6 @@ class AllTasksController(Controller):
     @get("/", operation_id="ListAllTasks")
     async def list_all_tasks(
         self,
-        me: NamedDependency[UUID],
         paginator: NamedDependency[Paginator],
         status: FromQuery[TaskStatus | None] = None,
         priority: FromQuery[Priority | None] = None,
@@ -279,7 +279,7 @@ class AllTasksController(Controller):
         return await paginator.read(
             ALL_TASKS,
             order,
-            member=me,
+            member=paginator.me,
             status=status,
             priority=priority,
             due_before=before,
