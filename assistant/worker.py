@@ -1,14 +1,15 @@
 """The worker, wired: takes jobs from the queue, in the server's process or in one of its own."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import psycopg
 import structlog
-from procrastinate import App
+from procrastinate import App, JobContext
 from procrastinate.exceptions import ProcrastinateException
-from procrastinate.jobs import Status
+from procrastinate.jobs import Job, Status
 from procrastinate.worker import Worker as QueueWorker
 
 from assistant.db.session import Database
@@ -64,6 +65,7 @@ class Worker:
         self._renews = renews
         self._upkeep = upkeep
         self._postman = postman
+        self._running: set[int | None] = set()
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
@@ -111,7 +113,10 @@ class Worker:
         # only after POLL_SECONDS, since nobody notifies it that the space's lock is free.
         workers = [self._worker(queue) for _ in range(CONCURRENCY)]
         running = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]
-        others = [asyncio.create_task(self._rescue(queue), name="rescue"), asyncio.create_task(self._stopping.wait())]
+        others = [
+            asyncio.create_task(self._rescue(queue, workers), name="rescue"),
+            asyncio.create_task(self._stopping.wait()),
+        ]
         if self._upkeep is not None:
             others.append(asyncio.create_task(self._upkeep.watch(), name="upkeep"))
         if self._postman is not None:
@@ -135,19 +140,41 @@ class Worker:
             delete_jobs="always",  # what failed says so in the state of what it was for
             additional_context={INDEXER: self._indexer, UPKEEP: self._upkeep},
             install_signal_handlers=False,
+            worker_middleware=[self._keep_in_mind],
             fetch_job_polling_interval=POLL_SECONDS,
             update_heartbeat_interval=HEARTBEAT_SECONDS,
             stalled_worker_timeout=DEAD_AFTER_SECONDS,
             shutdown_graceful_timeout=GRACE_SECONDS,
         )
 
-    async def _rescue(self, queue: App) -> None:
-        """Clear away the jobs of workers that are gone, and make new ones for what they were to do."""
+    async def _keep_in_mind(
+        self, run_job: Callable[[], Awaitable[Any]], context: JobContext, worker: QueueWorker
+    ) -> Any:
+        self._running.add(context.job.id)
+        try:
+            return await run_job()
+        finally:
+            self._running.discard(context.job.id)
+
+    async def _rescue(self, queue: App, workers: list[QueueWorker]) -> None:
+        """Clear away the jobs that nobody does any more, and make new ones for what they were to do."""
+        idle: set[int | None] = set()
         while True:
             # In trouble with the database the workers end, and say so.
             with suppress(ProcrastinateException, UnavailableError):
-                for job in await queue.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_SECONDS):
+                stalled = list(await queue.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_SECONDS))
+                kept = await self._kept_for_nothing(queue, workers)
+                # Seen twice: the first time a job may just have been fetched, or be about to be finished.
+                for job in [*stalled, *(job for job in kept if job.id in idle)]:
                     log.warning("job_taken_over", job=job.id, task=job.task_name)
                     await queue.job_manager.finish_job(job, Status.FAILED, delete_job=True)
+                idle = {job.id for job in kept}
                 await self._indexer.queue_forgotten()
             await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def _kept_for_nothing(self, queue: App, workers: list[QueueWorker]) -> list[Job]:
+        """Jobs of these workers that none of them is doing: the connection broke when one was to be finished."""
+        of_worker = queue.job_manager.list_jobs_async
+        ids = [worker.worker_id for worker in workers if worker.worker_id is not None]
+        doing = [job for id in ids for job in await of_worker(status=Status.DOING.value, worker_id=id)]
+        return [job for job in doing if job.id not in self._running]

@@ -1,10 +1,14 @@
 """Workers take jobs from the queue until they are stopped, and take over those of workers that are gone."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
+from procrastinate.manager import JobManager
 
 from assistant import worker as worker_module
 from assistant.db.engine import libpq_url
@@ -98,6 +102,7 @@ async def test_a_worker_survives_the_loss_of_its_connections(
     quiet_server: Server, quiet: Database, embedder: Embedder, ada: Learner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, "RESTART_SECONDS", 0.05)
+    monkeypatch.setattr(worker_module, "HEARTBEAT_SECONDS", 0.1)  # the end of a job may be lost as well
     address = libpq_url(quiet_server.url)
     async with Worker(quiet_server, quiet, embedder):
         await ready(quiet, await write(quiet, ada, "Before", "The bowline holds."))
@@ -106,6 +111,32 @@ async def test_a_worker_survives_the_loss_of_its_connections(
                 "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'goalspace queue'"
             )
         await ready(quiet, await write(quiet, ada, "After", "The hitch slips."))
+
+
+async def test_a_job_whose_end_could_not_be_written_holds_nobody_up(
+    quiet_server: Server,
+    quiet: Database,
+    embedder: Embedder,
+    vectors: WordVectors,
+    ada: Learner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its worker lives on, and would be thought to be at it for ever."""
+    monkeypatch.setattr(worker_module, "HEARTBEAT_SECONDS", 0.1)
+    finish = JobManager.finish_job
+    lost: list[Job] = []
+
+    async def finish_or_lose(manager: JobManager, job: Job, *args: Any, **kwargs: Any) -> None:
+        if not lost:
+            lost.append(job)
+            raise ConnectorException
+        await finish(manager, job, *args, **kwargs)
+
+    monkeypatch.setattr(JobManager, "finish_job", finish_or_lose)
+    async with Worker(quiet_server, quiet, embedder):
+        await ready(quiet, await write(quiet, ada, "Before", "The bowline holds."))
+        await ready(quiet, await write(quiet, ada, "After", "The hitch slips."))
+    assert len(lost) == 1
 
 
 async def test_two_workers_share_the_spaces(
