@@ -141,7 +141,8 @@ class NotModified(ASGIMiddleware):
     scopes = (ScopeType.HTTP,)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        known = Tags.parse("If-None-Match", Headers.from_scope(scope)) if scope.get("method") == "GET" else None
+        asks = scope.get("method") == "GET" and any(name == b"if-none-match" for name, _ in scope["headers"])
+        known = Tags.parse("If-None-Match", Headers.from_scope(scope)) if asks else None
         if known is None:
             await next_app(scope, receive, send)
             return

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 from uuid import UUID
 
@@ -37,8 +38,13 @@ class Principal:
     @property
     def claims(self) -> str:
         """What `auth.uid()` reads, as JSON. Made here, never taken over from a token."""
-        facts = {"sub": self.user_id and str(self.user_id), "role": self.role, "job": self.job}
-        return msgspec.json.encode({key: value for key, value in facts.items() if value}).decode()
+        return _claims(self)
+
+
+@lru_cache(10_000)
+def _claims(principal: Principal) -> str:
+    facts = {"sub": principal.user_id and str(principal.user_id), "role": principal.role, "job": principal.job}
+    return msgspec.json.encode({key: value for key, value in facts.items() if value}).decode()
 
 
 ANONYMOUS = Principal("anon")

@@ -61,18 +61,24 @@ def numbered(text: str) -> tuple[bytes, tuple[str, ...]]:
 
 
 async def run_together(
-    connection: psycopg.AsyncConnection[Any], remembered: Remembered, statements: Sequence[tuple[str, Parameters]]
+    connection: psycopg.AsyncConnection[Any],
+    remembered: Remembered,
+    statements: Sequence[tuple[str, Parameters]],
+    *,
+    after: Sequence[tuple[str, Parameters]] = (),
 ) -> list[list[Row]]:
-    """The rows of each statement. Raises psycopg.Error, and then nothing was done.
+    """The rows of each of `statements`, but not of what they come `after`.
+
+    Raises psycopg.Error, and then nothing was done.
 
     Behind a pooler (`connection.prepare_threshold` is None) the server is asked to remember nothing.
     """
     types = Transformer(connection)
     commands = _Commands(connection.pgconn, types, remembered, plans=connection.prepare_threshold is not None)
-    for text, parameters in statements:
+    for text, parameters in (*after, *statements):
         commands.add(text, parameters)
     results = await connection.wait(commands.exchange())
-    return [_rows(types, result) for result in results]
+    return [_rows(types, result) for result in results[len(after) :]]
 
 
 def _rows(types: abc.Transformer, result: pq.abc.PGresult) -> list[Row]:

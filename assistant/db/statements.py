@@ -89,10 +89,14 @@ class StatementPool:
             return await self._run(principal, statements)
 
     async def _run(self, principal: Principal, statements: Sequence[Statement]) -> list[list[Row]]:
-        async with self._pool.connection() as connection:
+        # Not `connection()`, which would also ask a transaction to end that the server has ended.
+        connection = await self._pool.getconn()
+        try:
             remembered = self._remembered.setdefault(connection, Remembered())
-            identify = (BEGIN, (principal.role, principal.claims))
-            return (await run_together(connection, remembered, [identify, *statements]))[1:]
+            begin = (BEGIN, (principal.role, principal.claims))
+            return await run_together(connection, remembered, statements, after=[begin])
+        finally:
+            await self._pool.putconn(connection)
 
 
 async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
