@@ -13,4 +13,5 @@ pytest_plugins = [
     "tests.fixtures.http",
     "tests.fixtures.api",
     "tests.fixtures.tools",
+    "tests.fixtures.turns",
 ]

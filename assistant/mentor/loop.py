@@ -5,13 +5,14 @@
     round       the model's reply, streamed     no connection is held
                 its tools, each in a transaction of its own; their results go back to the model
     cite        marks → quotes that stand in the documents
+    ground      under `grounding: strict`: what has no source is left out, and only then is anything said
 
 What was said and used so far stands in the TurnRecord at any moment, also where the answer breaks off.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ import structlog
 
 from assistant.db.session import Database
 from assistant.errors import AssistantError
+from assistant.knowledge.language import detect_language
 from assistant.knowledge.retrieval import Passage, Retriever
 from assistant.llm.events import (
     NO_USAGE,
@@ -52,6 +54,7 @@ from assistant.mentor.context import (
 )
 from assistant.mentor.delimiting import new_marker
 from assistant.mentor.events import MentorEvent, Message, Notice, ToolResult, ToolUseEnded, Turn, TurnRecord
+from assistant.mentor.grounding import ground
 from assistant.mentor.offline.requests import read_request
 from assistant.mentor.policies import (
     ANSWER_CHARACTERS,
@@ -154,15 +157,25 @@ class Mentor:
             tools=offered(config, can_write=state.can_write),
             max_tokens=OUTPUT_TOKENS,
         )
+        # The offline mentor quotes and reports, so it has nothing to hold back.
+        held = config.grounding == "strict" and self._model.name != "offline"
         try:
             async with aclosing(rounds.run(request)) as events:
                 async for event in events:
-                    yield event
+                    if not (held and isinstance(event, TextDelta)):
+                        yield event
         except BaseException:  # stopped, or failed: what was said up to there keeps its sources, where they can be had
+            if held:  # nothing was said yet
+                record.text = ""
             with suppress(AssistantError):
                 await self._cite(turn, record, rounds.shown)
             raise
         await self._cite(turn, record, rounds.shown)
+        if held:
+            language = config.language or detect_language(turn.question, state.language or "en")
+            own = [question[0]["text"], *rounds.results]
+            for event in _say_grounded(record, own, language, searched=passages is not None):
+                yield event
         if passages is not None and not record.citations and not rounds.acted and _is_question(question, request):
             yield _notice(record, "no_sources", {})
 
@@ -206,6 +219,8 @@ class _Rounds:
         """All passages that the model was shown; the n-th has the number n."""
         self.acted = False
         """Whether any tool was called that does more than search the documents."""
+        self.results: list[str] = []
+        """What the tools told, passages aside."""
 
     async def run(self, request: ModelRequest) -> AsyncGenerator[MentorEvent, None]:
         messages = list(request.messages)
@@ -252,6 +267,8 @@ class _Rounds:
         first = len(self.shown) + 1
         result = await run_tool(call["name"], call["input"], self._context, tainted=tainted, first_passage=first)
         self.shown += result.passages
+        if not result.passages:
+            self.results.append(result.content)
         if result.is_error:
             self._limits.note_failure(call)
         return result
@@ -321,6 +338,17 @@ class _Reply:
             either(known.cache_read_tokens, 0),
             either(known.cache_write_tokens, 0),
         )
+
+
+def _say_grounded(record: TurnRecord, own: Sequence[str], language: str, *, searched: bool) -> Iterator[MentorEvent]:
+    """The text that was held back, as far as it holds; the record has it from then on."""
+    sourced = {citation.index for citation in record.citations}
+    grounded = ground(record.text, sourced, own, language=language, searched=searched)
+    record.text, record.text_in_steps = grounded.text, len(grounded.text)
+    if grounded.text:
+        yield TextDelta(grounded.text)
+    if grounded.withheld:
+        yield _notice(record, "text_withheld", {"sentences": grounded.withheld})
 
 
 def _is_question(content: list[Block], request: ModelRequest) -> bool:

@@ -3,121 +3,23 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any, Literal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from assistant.db.identity import Principal
 from assistant.db.session import Database
 from assistant.errors import UnavailableError
-from assistant.knowledge.retrieval import Passage, Retriever
-from assistant.llm.events import Block, ModelError, TextDelta
-from assistant.llm.model import AnthropicModel
+from assistant.knowledge.retrieval import Passage
+from assistant.llm.events import ModelError, TextDelta
 from assistant.llm.prompts import PromptLibrary
-from assistant.llm.retry import Backoff
-from assistant.mentor.events import MentorEvent, Message, Notice, ToolResult, Turn, TurnRecord
+from assistant.mentor.events import Turn, TurnRecord
 from assistant.mentor.loop import Mentor
 from assistant.mentor.policies import ROUNDS
 from assistant.resources import resource_dir
 from tests.fixtures.database import MakePerson, Person
 from tests.fixtures.scripted_model import Reply, ScriptedModel, ToolUse, block, opening, refuse, say
-
-
-class Shelf(Retriever):
-    """A retriever that has what a test put there."""
-
-    def __init__(self, passages: Sequence[Passage] = (), failure: Exception | None = None) -> None:
-        self._passages, self._failure = list(passages), failure
-        self.asked: list[tuple[str, Any]] = []
-
-    async def retrieve(
-        self, principal: Principal, space_id: UUID, question: str, history: Any = (), limit: int = 8
-    ) -> list[Passage]:
-        self.asked.append((question, list(history)))
-        if self._failure is not None:
-            raise self._failure
-        return self._passages
-
-
-@dataclass
-class Notebook:
-    """A conversation kept in memory."""
-
-    earlier: list[Message] = field(default_factory=list)
-    steps: list[tuple[str, list[Block]]] = field(default_factory=list)
-
-    async def history(self) -> list[Message]:
-        return self.earlier
-
-    async def stored(self) -> None:
-        """In memory nothing is late."""
-
-    def append(self, role: Literal["user", "assistant"], blocks: list[Block]) -> None:
-        self.steps.append((role, blocks))
-
-
-@dataclass
-class Told:
-    events: list[MentorEvent]
-    record: TurnRecord
-    notebook: Notebook
-
-    @property
-    def results(self) -> list[ToolResult]:
-        return [event for event in self.events if isinstance(event, ToolResult)]
-
-    @property
-    def notices(self) -> list[str]:
-        return [event.name for event in self.events if isinstance(event, Notice)]
-
-
-@dataclass
-class Bench:
-    database: Database
-    server: ScriptedModel
-    model: AnthropicModel
-    default_model: str = "claude-haiku"
-
-    async def ask(
-        self,
-        person: Person,
-        question: str,
-        *replies: Reply,
-        shelf: Retriever | None = None,
-        notebook: Notebook | None = None,
-        record: TurnRecord | None = None,
-    ) -> Told:
-        self.server.script(*replies)
-        prompts = PromptLibrary(resource_dir("prompts"))
-        mentor = Mentor(self.database, self.model, shelf or Shelf(), prompts, self.default_model)
-        told = Told([], record or TurnRecord(), notebook or Notebook())
-        turn = Turn(person.principal, person.space_id, question, told.notebook)
-        async with aclosing(mentor.answer(turn, told.record)) as events:
-            async for event in events:
-                told.events.append(event)
-        return told
-
-
-@pytest.fixture
-async def bench(database: Database, model_server: ScriptedModel) -> AsyncIterator[Bench]:
-    model = AnthropicModel("key", model_server.base_url, backoff=Backoff(tries=1))
-    yield Bench(database, model_server, model)
-    await model.aclose()
-
-
-async def add_document(database: Database, person: Person, content: str) -> Passage:
-    """A document of the person's own, as one passage."""
-    document = uuid4()
-    async with database.transaction(person.principal) as connection:
-        await connection.exec_driver_sql(
-            "insert into documents (id, space_id, title, content) values (%s, %s, 'Knots', %s)",
-            (document, person.space_id, content),
-        )
-    return Passage(uuid4(), document, "Knots", "Loops", None, content, 0, len(content), 0.9, person.id)
+from tests.fixtures.turns import Bench, Notebook, Shelf, add_document
 
 
 async def count(database: Database, person: Person, table: str) -> int:

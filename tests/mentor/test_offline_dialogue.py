@@ -21,7 +21,7 @@ from assistant.resources import PACKAGE, resource_dir
 from tests.fixtures.briefing import passage
 from tests.fixtures.database import MakePerson, Person, join_space
 from tests.fixtures.tools import Shelf
-from tests.mentor.test_loop import Notebook
+from tests.fixtures.turns import Notebook
 
 AUTO = '{"tools": {"create_task": "auto", "update_module_progress": "auto"}}'
 

@@ -111,6 +111,7 @@ const en = {
   // notices and problems
   'notice.no_sources': '', // said where sources would stand
   'notice.limit_reached': 'The mentor reached the limit of what one message may do.',
+  'notice.text_withheld': 'Sentences without a source in the documents were left out.',
   'notice.answer_cut': 'The model ended this answer early.',
   'notice.answer_cut.max_tokens': 'The answer was cut: it reached its greatest length.',
   'notice.answer_cut.refusal': 'The model declined to go on with this answer.',
@@ -242,6 +243,7 @@ const de = {
   'tool.approval_required': '{what}: nicht ausgeführt, das braucht deine Zustimmung',
   'tool.failed': '{what}: fehlgeschlagen',
   'notice.limit_reached': 'Der Mentor hat erreicht, was eine einzelne Nachricht bewirken darf.',
+  'notice.text_withheld': 'Sätze ohne Quelle in den Dokumenten wurden weggelassen.',
   'notice.answer_cut': 'Das Modell hat diese Antwort vorzeitig beendet.',
   'notice.answer_cut.max_tokens': 'Die Antwort wurde gekürzt: Sie erreichte ihre größte Länge.',
   'notice.answer_cut.refusal': 'Das Modell wollte diese Antwort nicht fortsetzen.',
