@@ -12,6 +12,7 @@ import structlog
 
 from assistant.chat import events, repository
 from assistant.chat.events import Event
+from assistant.chat.history import History, read_history
 from assistant.chat.log import LeaseLostError, RunLog
 from assistant.db.identity import learner
 from assistant.db.session import Database
@@ -28,9 +29,6 @@ from assistant.mentor.events import (
 )
 
 log = structlog.get_logger(__name__)
-
-HISTORY_TURNS: Final = 30
-"""Turns that are read for the model's history; its token budget cuts further."""
 
 STORE_TRIES: Final = 40
 STORE_PAUSE_SECONDS: Final = 0.5
@@ -72,6 +70,8 @@ class LiveRun:
     stopped_by: Literal["cancelled", "interrupted"] = "interrupted"
     """Why its task was cancelled, if it was."""
     began: float = field(default_factory=time.monotonic)
+    history: History | None = None
+    """What the mentor was told of earlier turns, once it has asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,8 @@ class StoredConversation:
     database: Database
 
     async def history(self) -> list[Message]:
-        run = self.run
-        return await repository.history(
-            self.database, learner(run.user_id), run.space_id, run.thread_id, run.id, HISTORY_TURNS
-        )
+        self.run.history = await read_history(self.database, learner(self.run.user_id), self.run.id)
+        return list(self.run.history.messages)
 
     def append(self, role: Literal["user", "assistant"], blocks: list[Block]) -> None:
         self.run.log.append_step(role, blocks)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, SmallInteger, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from assistant.db.base import Base, Identified
@@ -58,6 +58,9 @@ class RunRow(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime | None]
     folded_at: Mapped[datetime | None]
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("assistant.runs.id", ondelete="SET NULL"))
+    history_size: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    is_active: Mapped[bool] = mapped_column(server_default=text("true"))
 
     __table_args__ = (
         UniqueConstraint("user_id", "client_run_id", name="runs_client_run_id_key"),
@@ -71,6 +74,8 @@ class RunRow(Base):
             "finished_at",
             postgresql_where=text("folded_at is null and finished_at is not null"),
         ),
+        Index("idx_runs_parent_id", "parent_id"),
+        Index("runs_first", "user_id", "space_id", "thread_id", postgresql_where=text("parent_id is null")),
         IN_ASSISTANT,
     )
 
@@ -147,3 +152,59 @@ class RunListener(Base):
     until: Mapped[datetime]
 
     __table_args__ = (IN_ASSISTANT,)
+
+
+class ThreadRow(Base):
+    """A conversation: what it is called, and which of its branches is shown."""
+
+    __tablename__ = "threads"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    space_id: Mapped[UUID] = mapped_column(ForeignKey("spaces.id", ondelete="CASCADE"), primary_key=True)
+    thread_id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str | None]
+    made_title: Mapped[str | None]
+    active_run_id: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_message_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        Index("threads_recent", "user_id", "space_id", "last_message_at", "thread_id"),
+        Index("idx_threads_space_id", "space_id"),
+        IN_ASSISTANT,
+    )
+
+
+class ThreadSummary(Base):
+    """What was said in a turn and all that it follows, in short."""
+
+    __tablename__ = "thread_summaries"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("assistant.runs.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    summary: Mapped[str]
+    tainted: Mapped[bool]
+    turns: Mapped[int]
+    tokens: Mapped[int]
+    prompt_name: Mapped[str]
+    prompt_version: Mapped[str]
+    prompt_hash: Mapped[str]
+    model: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (Index("idx_thread_summaries_user_id", "user_id"), IN_ASSISTANT)
+
+
+class FeedbackRow(Base):
+    """What a learner thinks of an answer."""
+
+    __tablename__ = "feedback"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("assistant.runs.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    value: Mapped[int] = mapped_column(SmallInteger)
+    comment: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (Index("idx_feedback_user_id", "user_id"), IN_ASSISTANT)

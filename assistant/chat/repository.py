@@ -207,24 +207,6 @@ def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
-_HISTORY: Final = """
-with turns as (
-    select r.id, r.created_at from assistant.runs r
-    where r.user_id = (select auth.uid()) and r.space_id = %s and r.thread_id = %s and r.id <> %s
-    order by r.created_at desc limit %s
-)
-select s.role, s.blocks from turns t join assistant.run_steps s on s.run_id = t.id order by t.created_at, t.id, s.n
-"""
-
-
-async def history(
-    database: Database, principal: Principal, space_id: UUID, thread_id: str, but_run: UUID, turns: int
-) -> list[dict[str, Any]]:
-    """Steps of the caller's last `turns` turns of a thread, oldest first, as messages."""
-    rows = await database.fetch(principal, _HISTORY, (space_id, thread_id, but_run, turns))
-    return [{"role": role, "content": blocks} for role, blocks in rows]
-
-
 # Who the answer is for, and where, comes from the run: nothing of it is this statement's to choose.
 _END_RUN: Final = """
 with run as (

@@ -1,4 +1,4 @@
-"""All that one turn may touch, and what the model is told: system prompt, earlier turns, the question."""
+"""All that one turn may touch, and what the model is told: system prompt, the learner's state, the question."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,17 +15,12 @@ from assistant.errors import NotFoundError
 from assistant.knowledge.retrieval import Passage, Retriever
 from assistant.llm.events import Block
 from assistant.llm.prompts import Prompt
-from assistant.llm.tokens import content_tokens, text_tokens
+from assistant.llm.tokens import text_tokens
 from assistant.mentor.briefing import LearnerState, holds_foreign_text, write_turn
 from assistant.mentor.delimiting import clean, clean_line
 from assistant.mentor.events import Message
-from assistant.mentor.policies import (
-    HISTORY_KEPT_TOKENS,
-    HISTORY_TOKENS,
-    PASSAGE_CHARACTERS,
-    PASSAGE_TOKENS,
-    PASSAGES,
-)
+from assistant.mentor.history import blocks_of
+from assistant.mentor.policies import PASSAGE_CHARACTERS, PASSAGE_TOKENS, PASSAGES
 from assistant.spaces.mentor_config import Grounding, MentorConfig
 
 
@@ -188,112 +183,12 @@ def _cut(passage: Passage) -> Passage:
     return replace(passage, text=text, end=passage.start + len(text))
 
 
-def prepare_history(
-    messages: Sequence[Message], budget: int = HISTORY_TOKENS, kept: int = HISTORY_KEPT_TOKENS
-) -> list[Message]:
-    """Earlier turns as a provider takes them: the latest within `budget` tokens, tool calls paired, roles in turn.
-
-    Begins with a question, ends with an answer, or is empty.
-    """
-    return alternate_roles(pair_tool_uses(trim_history(messages, budget, kept)))
-
-
-def trim_history(messages: Sequence[Message], budget: int, kept: int) -> list[Message]:
-    """The latest whole turns. Once they pass `budget` tokens they are cut to `kept`.
-
-    Counted from the first message on, so that the cut stays where it is until the budget is passed again, and with it
-    the beginning of the prompt that a provider caches.
-    """
-    turns = list(_turns(messages))
-    sizes = [sum(content_tokens(message["content"]) for message in turn) for turn in turns]
-    first = total = 0
-    for position, size in enumerate(sizes):
-        total += size
-        if total > budget:
-            while total > kept and (first < position or total > budget):
-                total -= sizes[first]
-                first += 1
-    return [message for turn in turns[first:] for message in turn]
-
-
-def _turns(messages: Sequence[Message]) -> Iterator[list[Message]]:
-    """A turn begins with a message of the user that is more than results. What comes before the first is left out."""
-    turn: list[Message] = []
-    for message in messages:
-        if message["role"] == "user" and not _is_results(message):
-            if turn:
-                yield turn
-            turn = [message]
-        elif turn:
-            turn.append(message)
-    if turn:
-        yield turn
-
-
-def _is_results(message: Message) -> bool:
-    return not isinstance(message["content"], str) and all(
-        block.get("type") == "tool_result" for block in message["content"]
-    )
-
-
-CANCELLED: Final = "Cancelled: the turn ended before this call was carried out."
-
-UNFINISHED: Final = "(This answer was not finished.)"
-
-
-def pair_tool_uses(messages: Sequence[Message]) -> list[Message]:
-    """The same messages with a result for each tool use, right behind it, and no result without its use.
-
-    A use that was never answered, since the turn ended before, gets the result that it was cancelled.
-    """
-    paired: list[Message] = []
-    waiting: list[str] = []
-    for message in messages:
-        blocks = _blocks(message)
-        if message["role"] == "assistant":
-            if waiting:
-                paired.append({"role": "user", "content": _cancelled(waiting)})
-            waiting = [block["id"] for block in blocks if block.get("type") == "tool_use"]
-        else:
-            results = {block["tool_use_id"]: block for block in blocks if block.get("type") == "tool_result"}
-            answered = [results.get(use) or _cancelled([use])[0] for use in waiting]
-            blocks = answered + [block for block in blocks if block.get("type") != "tool_result"]
-            waiting = []
-        if blocks:
-            paired.append({**message, "content": blocks})
-    return [*paired, {"role": "user", "content": _cancelled(waiting)}] if waiting else paired
-
-
-def _blocks(message: Message) -> list[Block]:
-    content = message["content"]
-    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
-
-
-def _cancelled(uses: Sequence[str]) -> list[Block]:
-    return [{"type": "tool_result", "tool_use_id": use, "content": CANCELLED, "is_error": True} for use in uses]
-
-
-def alternate_roles(messages: Sequence[Message]) -> list[Message]:
-    """User, assistant, user …, assistant. Where an answer is missing, it is said that it was not finished."""
-    unfinished: Message = {"role": "assistant", "content": [{"type": "text", "text": UNFINISHED}]}
-    result: list[Message] = []
-    for message in messages:
-        if result and result[-1]["role"] == message["role"]:
-            if message["role"] == "assistant":
-                result[-1] = {**message, "content": [*_blocks(result[-1]), *_blocks(message)]}
-                continue
-            result.append(unfinished)
-        if result or message["role"] == "user":
-            result.append(message)
-    return [*result, unfinished] if result and result[-1]["role"] == "user" else result
-
-
 def mark_for_cache(messages: Sequence[Message]) -> list[Message]:
     """The same messages, all of them to be cached: the next round of the turn begins with them."""
     if not messages:
         return []
     *earlier, last = messages
-    *blocks, final = _blocks(last)
+    *blocks, final = blocks_of(last)
     return [*earlier, {**last, "content": [*blocks, {**final, "cache_control": {"type": "ephemeral"}}]}]
 
 
@@ -303,7 +198,7 @@ def is_tainted(messages: Sequence[Message]) -> bool:
         holds_foreign_text(text)
         for message in messages
         if message["role"] == "user"
-        for text in _texts(_blocks(message))
+        for text in _texts(blocks_of(message))
     )
 
 

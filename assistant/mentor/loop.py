@@ -50,11 +50,11 @@ from assistant.mentor.context import (
     is_tainted,
     load_learner_state,
     mark_for_cache,
-    prepare_history,
 )
 from assistant.mentor.delimiting import new_marker
 from assistant.mentor.events import MentorEvent, Message, Notice, ToolResult, ToolUseEnded, Turn, TurnRecord
 from assistant.mentor.grounding import ground
+from assistant.mentor.history import add_question, prepare_history
 from assistant.mentor.offline.requests import read_request
 from assistant.mentor.policies import (
     ANSWER_CHARACTERS,
@@ -153,7 +153,7 @@ class Mentor:
         request = ModelRequest(
             model=record.model,
             system=build_system(prompt, config),
-            messages=[*history, {"role": "user", "content": question}],
+            messages=add_question(history, question),
             tools=offered(config, can_write=state.can_write),
             max_tokens=OUTPUT_TOKENS,
         )

@@ -42,6 +42,10 @@ insert into assistant.run_steps (run_id, n, role, blocks) values (%(id)s, 0, 'us
 insert into assistant.message_keys (user_id, client_message_id, run_id, message_hash) values (%(me)s, %(word)s, %(id)s, 'x');
 insert into assistant.citations (message_id, index, run_id, user_id, chunk_id, document_id, title, quote, start_offset, end_offset)
     values (%(id)s, 1, %(id)s, %(me)s, %(id)s, %(id)s, %(word)s, %(word)s, 0, 1);
+update assistant.threads set title = %(word)s, made_title = %(word)s where user_id = %(me)s;
+insert into assistant.thread_summaries (run_id, user_id, summary, tainted, turns, tokens, prompt_name, prompt_version, prompt_hash, model)
+    values (%(id)s, %(me)s, %(word)s, false, 1, 1, 'summarise', '1.0.0', 'x', 'm');
+insert into assistant.feedback (run_id, user_id, value, comment) values (%(id)s, %(me)s, 1, %(word)s);
 insert into assistant.stored_answers (user_id, request, body_hash, status, answer)
     values (%(me)s, sha256('x'), sha256('x'), 201, convert_to(%(word)s, 'UTF8'));
 insert into assistant.outbox (kind, user_id, day) values ('due_tasks', %(me)s, '2026-11-25');

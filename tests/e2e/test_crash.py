@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from assistant.mentor.context import UNFINISHED
+from assistant.mentor.history import UNFINISHED
 from tests.e2e.conftest import Event, KeywordModel, Learner, RefusedError, Seed, Stream, eventually, numbers, text_of
 from tests.fixtures.processes import Installation, Service
 from tests.fixtures.scripted_model import Reply, ToolUse, block, ending, event, opening, say

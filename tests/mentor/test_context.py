@@ -1,14 +1,10 @@
-"""What the model is told: system prompt, history as a provider takes it, the learner's state from the database."""
+"""What the model is told: the system prompt, the learner's state from the database."""
 
-import itertools
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from assistant.db.session import Database
 from assistant.errors import ConfigurationError, NotFoundError
@@ -16,8 +12,6 @@ from assistant.llm.prompts import Prompt, PromptLibrary
 from assistant.llm.tokens import content_tokens, text_tokens
 from assistant.mentor.briefing import GoalState, LearnerState
 from assistant.mentor.context import (
-    CANCELLED,
-    UNFINISHED,
     build_question,
     build_system,
     check_prompt,
@@ -25,15 +19,12 @@ from assistant.mentor.context import (
     is_tainted,
     load_learner_state,
     mark_for_cache,
-    pair_tool_uses,
-    prepare_history,
-    trim_history,
 )
 from assistant.mentor.events import Message
 from assistant.mentor.policies import PASSAGE_CHARACTERS, PASSAGE_TOKENS, PASSAGES
 from assistant.resources import resource_dir
 from assistant.spaces.mentor_config import MentorConfig
-from tests.fixtures.briefing import MARKER, learner_state, passage
+from tests.fixtures.briefing import MARKER, TURN, answer, learner_state, passage
 from tests.fixtures.database import MakePerson, Person, join_space, make_user
 
 
@@ -134,115 +125,6 @@ def test_passages_are_kept_within_number_and_tokens() -> None:
     cut = fit_passages(long)[0]
     assert (len(cut.text), cut.end - cut.start) == (PASSAGE_CHARACTERS, PASSAGE_CHARACTERS)
     assert fit_passages([]) == []
-
-
-def question(text: str) -> Message:
-    return {"role": "user", "content": build_question(learner_state(), [], text, MARKER)}
-
-
-def answer(text: str) -> Message:
-    return {"role": "assistant", "content": [{"type": "text", "text": text}]}
-
-
-def uses(*ids: str) -> Message:
-    return {
-        "role": "assistant",
-        "content": [{"type": "tool_use", "id": id_, "name": "list_tasks", "input": {}} for id_ in ids],
-    }
-
-
-def results(*ids: str) -> Message:
-    return {"role": "user", "content": [{"type": "tool_result", "tool_use_id": id_, "content": "{}"} for id_ in ids]}
-
-
-TURN = [question("One?"), uses("a", "b"), results("a", "b"), answer("One.")]
-
-
-def test_a_whole_history_is_passed_on_word_for_word() -> None:
-    history = [*TURN, question("Two?"), answer("Two.")]
-
-    assert prepare_history(history) == history
-
-
-def test_history_is_cut_between_turns_and_keeps_the_latest() -> None:
-    size = sum(content_tokens(message["content"]) for message in TURN)
-
-    kept = trim_history(TURN * 10, budget=4 * size, kept=2 * size)
-
-    assert kept[0] == TURN[0]
-    assert len(kept) % len(TURN) == 0
-    assert 0 < len(kept) <= 4 * len(TURN)
-
-
-def test_the_cut_stays_where_it_is_for_several_turns() -> None:
-    turns = [[question(f"Question {number}?"), answer("Answer.")] for number in range(40)]
-    size = sum(content_tokens(message["content"]) for message in turns[0])
-
-    firsts = [
-        trim_history(list(itertools.chain(*turns[:count])), budget=10 * size, kept=5 * size)[0]
-        for count in range(1, 40)
-    ]
-
-    assert len([1 for left, right in itertools.pairwise(firsts) if left != right]) <= 8
-
-
-def test_one_turn_beyond_the_budget_is_left_out_whole() -> None:
-    assert trim_history(TURN, budget=10, kept=5) == []
-
-
-@pytest.mark.parametrize(
-    ("history", "ids"),
-    [
-        ([question("?"), uses("a", "b")], ["a", "b"]),
-        ([question("?"), uses("a", "b"), results("b")], ["a"]),
-        ([question("?"), uses("a"), question("!"), answer(".")], ["a"]),
-        ([question("?"), uses("a"), answer(".")], ["a"]),
-    ],
-)
-def test_a_call_without_a_result_was_cancelled(history: list[Message], ids: list[str]) -> None:
-    blocks = [block for message in pair_tool_uses(history) for block in message["content"]]
-
-    cancelled = [block for block in blocks if block.get("content") == CANCELLED]
-    assert [block["tool_use_id"] for block in cancelled] == ids
-    assert all(block["is_error"] for block in cancelled)
-
-
-def test_a_result_without_a_call_is_left_out() -> None:
-    assert pair_tool_uses([question("?"), results("x"), answer(".")]) == [question("?"), answer(".")]
-
-
-def test_an_answer_that_is_missing_is_said_to_be_unfinished() -> None:
-    history = prepare_history([question("One?"), question("Two?")])
-
-    assert [message["role"] for message in history] == ["user", "assistant", "user", "assistant"]
-    assert history[1]["content"][0]["text"] == history[3]["content"][0]["text"] == UNFINISHED
-
-
-steps = st.lists(
-    st.one_of(
-        st.sampled_from([question("?"), answer("."), results("a"), results("b", "a"), results("zz")]),
-        st.lists(st.sampled_from("abc"), min_size=1, max_size=3, unique=True).map(lambda ids: uses(*ids)),
-        st.just({"role": "user", "content": "plain text"}),
-    ),
-    max_size=12,
-)
-
-
-@given(steps, st.integers(1, 4000))
-def test_any_history_becomes_one_that_a_provider_accepts(history: list[Message], budget: int) -> None:
-    prepared = prepare_history(history, budget, budget // 2)
-
-    roles = [message["role"] for message in prepared]
-    assert roles == ["user", "assistant"] * (len(roles) // 2)
-    assert all(message["content"] for message in prepared)
-    waiting: list[str] = []
-    for message in prepared:
-        blocks: list[dict[str, Any]] = message["content"]
-        answered = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
-        assert answered == waiting
-        assert [block["type"] for block in blocks[: len(answered)]] == ["tool_result"] * len(answered)
-        waiting = [block["id"] for block in blocks if block["type"] == "tool_use"]
-    assert waiting == []
 
 
 def test_the_cache_mark_is_on_the_last_block_and_changes_nothing_else() -> None:

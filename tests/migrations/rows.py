@@ -54,6 +54,15 @@ ROWS: Final[dict[str, LiteralString]] = {
         insert into assistant.citations (message_id, index, run_id, user_id, chunk_id, document_id, title, quote,
             start_offset, end_offset)
         select gen_random_uuid(), 1, id, user_id, id, id, 't', 'q', 0, 1 from assistant.runs""",
+    "assistant.threads": """
+        insert into assistant.threads (user_id, space_id, thread_id, title) select user_id, id, 't2', 'Knots'
+        from public.spaces""",
+    "assistant.thread_summaries": """
+        insert into assistant.thread_summaries (run_id, user_id, summary, tainted, turns, tokens, prompt_name,
+            prompt_version, prompt_hash, model)
+        select id, user_id, 'Knots.', true, 1, 2, 'summarise', '1.0.0', 'x', 'm' from assistant.runs""",
+    "assistant.feedback": """
+        insert into assistant.feedback (run_id, user_id, value) select id, user_id, 1 from assistant.runs""",
     "assistant.run_listeners": """
         insert into assistant.run_listeners (run_id, process, until) select id, process, now() from assistant.runs""",
     "public.documents": """

@@ -398,6 +398,9 @@ OF_RUNS = {
     "citations": ("run_id", "update assistant.citations set quote = 'x'"),
 }
 
+OF_THREAD = "(user_id, space_id, thread_id) = (%(me)s, %(space)s, 't')"
+OF_OTHERS_THREAD = "(user_id, space_id, thread_id) = (%(other)s, %(space)s, 't')"
+
 BEGIN_TURN = (
     "select from assistant.begin_turn(%(space)s, 't2', %(slug)s, %(slug)s, 'Why?', 'web', '', '{}', %(unborn)s, '1 s') "
     "where outcome = 'started'"
@@ -424,6 +427,56 @@ CONVERSATIONS = [
     case("runs", "begin a turn", OWN_OF_MEMBERS, BEGIN_TURN),
     case("runs", "ask that own stops", OWN_IN_REACH,
          "select from assistant.request_cancel((select client_run_id from assistant.runs where id = %(my_run)s))"),
+    case("runs", "go back before another's", NOBODY,
+         "select from assistant.turn_back(%(space)s, 't', 'replaces', %(others_run)s::text) o where o = 'ready'"),
+    case("runs", "begin again", OWN_OF_MEMBERS,
+         "select from assistant.begin_again(%(space)s, 't', %(slug)s, %(my_run)s::text, 'web', '', '{}', %(unborn)s, "
+         "'1 s') where outcome = 'started'"),
+    case("runs", "begin another's again", NOBODY,
+         "select from assistant.begin_again(%(space)s, 't', %(slug)s, %(others_run)s::text, 'web', '', '{}', "
+         "%(unborn)s, '1 s') where outcome = 'started'"),
+    case("runs", "show another's version", NOBODY,
+         "select from assistant.show_version(%(others_message)s) where outcome = 'shown'"),
+    case("threads", "select own", OWN_IN_REACH, f"select from assistant.threads where {OF_THREAD}"),
+    case("threads", "select another's", NOBODY_BUT_SERVICE, f"select from assistant.threads where {OF_OTHERS_THREAD}"),
+    case("threads", "insert own", NOT_EVEN_OWN,
+         "insert into assistant.threads (user_id, space_id, thread_id) values (%(me)s, %(space)s, 't9')"),
+    case("threads", "rename own", OWN_IN_REACH, f"update assistant.threads set title = 'New' where {OF_THREAD}"),
+    case("threads", "rename another's", NOBODY_BUT_SERVICE,
+         f"update assistant.threads set title = 'New' where {OF_OTHERS_THREAD}"),
+    case("threads", "change what was made of own", NOT_EVEN_OWN,
+         f"update assistant.threads set made_title = 'New' where {OF_THREAD}"),
+    case("threads", "delete own row", NOT_EVEN_OWN, f"delete from assistant.threads where {OF_THREAD}"),
+    case("threads", "delete another's row", NOBODY_BUT_SERVICE,
+         f"delete from assistant.threads where {OF_OTHERS_THREAD}"),
+    case("threads", "delete own with everything", OWN_IN_REACH,
+         "select from assistant.delete_thread(%(space)s, 't') gone where gone"),
+    case("thread_summaries", "select own", OWN_IN_REACH,
+         "select from assistant.thread_summaries where run_id = %(my_run)s"),
+    case("thread_summaries", "select another's", NOBODY_BUT_SERVICE,
+         "select from assistant.thread_summaries where run_id = %(others_run)s"),
+    case("thread_summaries", "insert own", NOT_EVEN_OWN,
+         "insert into assistant.thread_summaries (run_id, user_id, summary, tainted, turns, tokens, prompt_name, "
+         "prompt_version, prompt_hash, model) values (%(unborn)s, %(me)s, 's', false, 1, 1, 'p', '1', 'h', 'm')"),
+    case("thread_summaries", "update own", NOT_EVEN_OWN,
+         "update assistant.thread_summaries set summary = 'x' where run_id = %(my_run)s"),
+    case("thread_summaries", "delete own", OWN_IN_REACH,
+         "delete from assistant.thread_summaries where run_id = %(my_run)s"),
+    case("thread_summaries", "delete another's", NOBODY_BUT_SERVICE,
+         "delete from assistant.thread_summaries where run_id = %(others_run)s"),
+    case("feedback", "select own", OWN_IN_REACH, "select from assistant.feedback where run_id = %(my_run)s"),
+    case("feedback", "select another's", NOBODY_BUT_SERVICE,
+         "select from assistant.feedback where run_id = %(others_run)s"),
+    case("feedback", "insert on another's", NOBODY,
+         "insert into assistant.feedback (run_id, user_id, value) values (%(others_run)s, %(me)s, 1) "
+         "on conflict (run_id) do nothing returning 1"),
+    case("feedback", "insert as another", NOBODY,
+         "insert into assistant.feedback (run_id, user_id, value) values (%(my_run)s, %(other)s, 1) "
+         "on conflict (run_id) do nothing returning 1"),
+    case("feedback", "update own", OWN_IN_REACH, "update assistant.feedback set value = -1 where run_id = %(my_run)s"),
+    case("feedback", "update another's", NOBODY_BUT_SERVICE,
+         "update assistant.feedback set value = -1 where run_id = %(others_run)s"),
+    case("feedback", "delete own", NOT_EVEN_OWN, "delete from assistant.feedback where run_id = %(my_run)s"),
     case("message_keys", "select own", SIGNED_IN, "select from assistant.message_keys where user_id = %(me)s"),
     case("message_keys", "select another's", NOBODY_BUT_SERVICE,
          "select from assistant.message_keys where user_id = %(other)s"),

@@ -211,4 +211,15 @@ def _add_run(cursor: psycopg.Cursor[Any], space: UUID, user_id: UUID, document: 
         " start_offset, end_offset) values (gen_random_uuid(), 1, %s, %s, %s, %s, 'Document', 'Text.', 0, 5)",
         (run, user_id, chunk, document),
     )
+    cursor.execute(
+        "insert into chat_messages (id, space_id, user_id, message, thread_id, run_id)"
+        " select question_id, space_id, user_id, 'Why?', thread_id, id from assistant.runs where id = %s",
+        (run,),
+    )
+    cursor.execute(
+        "insert into assistant.thread_summaries (run_id, user_id, summary, tainted, turns, tokens, prompt_name,"
+        " prompt_version, prompt_hash, model) values (%s, %s, 'Knots.', false, 1, 1, 'summarise', '1.0.0', 'x', 'm')",
+        (run, user_id),
+    )
+    cursor.execute("insert into assistant.feedback (run_id, user_id, value) values (%s, %s, 1)", (run, user_id))
     return run
