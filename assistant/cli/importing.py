@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 import click
 import msgspec
@@ -11,6 +13,10 @@ from rich.table import Table
 from assistant.cli.common import migrations_url, open_settings, telling
 from assistant.db.importing.mapping import ImportProblem, read_mapping
 from assistant.db.importing.run import ImportReport, import_from
+from assistant.spaces.mentor_config import validate_config
+
+CHECKS: Final = MappingProxyType({"spaces.ai_mentor_config": validate_config})
+"""What the API would refuse, too."""
 
 
 @click.command("import")
@@ -44,7 +50,7 @@ def import_data(dsn: str, file: Path, dry_run: bool, backup: Path | None, as_jso
     place = backup or settings.data_dir / "backups" / f"before-import-{made_at}.backup"
     try:
         with migrations_url(settings) as url, telling() as tell:
-            report = import_from(dsn, url, mapping, place, dry_run=dry_run, tell=tell)
+            report = import_from(dsn, url, mapping, place, dry_run=dry_run, checks=CHECKS, tell=tell)
     except ImportProblem as problem:
         for each in problem.problems[:-1]:
             click.echo(each, err=True)

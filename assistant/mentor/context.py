@@ -8,6 +8,7 @@ from typing import Any, Final, get_args
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from assistant.db.identity import Principal
 from assistant.db.session import Database
@@ -22,6 +23,8 @@ from assistant.mentor.events import Message
 from assistant.mentor.history import blocks_of
 from assistant.mentor.policies import PASSAGE_CHARACTERS, PASSAGE_TOKENS, PASSAGES
 from assistant.spaces.mentor_config import Grounding, MentorConfig
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,12 @@ def build_system(prompt: Prompt, config: MentorConfig) -> list[Block]:
     Raises ConfigurationError where the prompt's folder lacks a part.
     """
     role = f"types/{config.type}"
+    if role not in prompt.parts:
+        log.info("mentor_type_unknown", known=[part for part in prompt.parts if part.startswith("types/")])
+        role = DEFAULT_TYPE
     rules = [
         prompt.render("rules"),
-        prompt.render(role if role in prompt.parts else DEFAULT_TYPE),
+        prompt.render(role),
         prompt.render(f"grounding/{config.grounding}"),
     ]
     return [_cached("\n\n".join(rules)), _cached(prompt.render("owner", _wishes(config)))]

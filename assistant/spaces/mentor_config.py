@@ -1,17 +1,21 @@
 """A space's `ai_mentor_config`: strict when it is written, forgiving when it is read."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, Literal, Self
 
+import structlog
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import best_match
 
 from assistant.errors import InvalidError
 from assistant.resources import resource_dir
+
+log = structlog.get_logger(__name__)
 
 COLUMN: Final = "ai_mentor_config"
 
@@ -41,11 +45,14 @@ class MentorConfig:
 
     @classmethod
     def parse(cls, raw: object) -> Self:
-        """From what is stored, which other programs write, too: a value that is wrong counts as not said."""
+        """From what is stored, which other programs write, too: a value that is wrong counts as not said, and is named
+        in the log."""
         said = raw if isinstance(raw, Mapping) else {}
         good: dict[str, Any] = {
             name: said[name] for name in _properties() if name in said and _is_good(name, said[name])
         }
+        if wrong := [name for name in _properties() if name in said and name not in good]:
+            log.info("mentor_config_misread", fields=wrong)
         tools = said.get("tools")
         if isinstance(tools, Mapping):
             good["tools"] = MappingProxyType(
@@ -92,15 +99,26 @@ def _is_good(name: str, value: object) -> bool:
     return _property_validator(name).is_valid(value)
 
 
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
 def _path(error: ValidationError) -> str:
     steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path]
+    if _is_about_a_name(error) and _NAME.fullmatch(str(error.instance)):  # else it would be no path
+        steps.append(f".{error.instance}")
     return f"{COLUMN}{''.join(steps)}"
+
+
+def _is_about_a_name(error: ValidationError) -> bool:
+    return "propertyNames" in error.absolute_schema_path
 
 
 def _sentence(error: ValidationError) -> str:
     """In our words: the library's repeat the value, which may be long."""
     rule: Any = error.validator_value
     match error.validator:
+        case "enum" if _is_about_a_name(error):
+            return f"There is no such tool. The tools are: {', '.join(rule)}."
         case "enum":
             return f"Must be one of {', '.join(rule)}."
         case "type":

@@ -5,6 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from assistant.db.session import Database
 from assistant.errors import ConfigurationError, NotFoundError
@@ -59,8 +60,11 @@ def test_grounding_and_type_choose_among_our_words(prompt: Prompt) -> None:
 
 
 @pytest.mark.parametrize("type_", ["../rules", "default/../default", "*", "types/default", "", "a" * 10_000])
-def test_a_type_is_no_path(prompt: Prompt, type_: str) -> None:
-    assert build_system(prompt, MentorConfig(type=type_)) == build_system(prompt, MentorConfig())
+def test_a_type_that_is_not_there_is_the_default_and_no_path(prompt: Prompt, type_: str) -> None:
+    with capture_logs() as logs:
+        assert build_system(prompt, MentorConfig(type=type_)) == build_system(prompt, MentorConfig())
+    assert [line["event"] for line in logs] == ["mentor_type_unknown"]
+    assert "aaa" not in str(logs)
 
 
 @pytest.mark.parametrize("part", ["rules", "types/default", "grounding/strict", "grounding/open", "owner"])

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from assistant.errors import InvalidError
+from assistant.mentor.toolbox import TOOLS
 from assistant.resources import resource_dir
 from assistant.spaces.mentor_config import MAX_BYTES, MentorConfig, validate_config
 from tests.fixtures.api import Caller, errors_of, open_space
@@ -40,7 +42,9 @@ def test_the_databases_default_and_nothing_at_all_are_fine() -> None:
     [
         ({"tools": {"create_task": "never"}}, "tools.create_task"),
         ({"tools": {"create_task": True}}, "tools.create_task"),
+        ({"tools": {"delete_space": "auto"}}, "tools.delete_space"),
         ({"tools": {"Create Task": "auto"}}, "tools"),
+        ({"tools": {"x" * 65: "auto"}}, "tools"),
         ({"tools": ["create_task"]}, "tools"),
         ({"type": ""}, "type"),
         ({"type": None}, "type"),
@@ -62,7 +66,16 @@ def test_a_wrong_value_is_refused_with_its_path(change: dict[str, Any], path: st
         validate_config(FULL | change)
     [error] = refusal.value.extra["errors"]
     assert error["path"] == f"ai_mentor_config.{path}"
-    assert len(error["message"]) < 100
+    assert len(error["message"]) < 300
+    assert "x" * 65 not in str(error)
+
+
+def test_the_tools_that_can_be_named_are_those_that_there_are() -> None:
+    schema = json.loads((resource_dir("prompts") / "mentor" / "config.schema.json").read_text())
+    assert schema["properties"]["tools"]["propertyNames"]["enum"] == [spec.name for spec in TOOLS]
+    with pytest.raises(InvalidError) as refusal:
+        validate_config({"tools": {"create_taks": "auto"}})
+    assert "create_task" in refusal.value.extra["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("value", [[], "text", 5, None, True])
@@ -73,10 +86,14 @@ def test_it_is_an_object(value: object) -> None:
 
 
 def test_a_wrong_value_counts_as_not_said_when_it_is_read() -> None:
-    config = MentorConfig.parse(
-        {"type": 5, "name": "Nell", "expertise": ["ok", 5], "grounding": "loose", "instructions": "x" * 9000,
-         "tools": {"create_task": "auto", "list_tasks": "never", "x": None}}
-    )  # fmt: skip
+    with capture_logs() as logs:
+        config = MentorConfig.parse(
+            {"type": 5, "name": "Nell", "expertise": ["ok", 5], "grounding": "loose", "instructions": "x" * 9000,
+             "tools": {"create_task": "auto", "list_tasks": "never", "x": None}, "colour": 5}
+        )  # fmt: skip
+    [line] = logs
+    assert line["fields"] == ["type", "expertise", "instructions", "grounding", "tools"]
+    assert "xxx" not in str(line)
     assert (config.type, config.name, config.expertise, config.grounding) == ("default", "Nell", (), "open")
     assert config.instructions is None
     assert dict(config.tools) == {"create_task": "auto"}

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ from assistant.db.backup import backup
 from assistant.db.contents import Told, check_sees_all, is_auth_ours, write_alike
 from assistant.db.importing.mapping import ImportProblem, MappedTable
 from assistant.db.importing.source import (
+    Checks,
     Figures,
     Query,
     check_query,
@@ -30,6 +32,7 @@ from assistant.db.importing.source import (
     months,
     open_source,
     read_figures,
+    refused_values,
     stored_figures,
 )
 from assistant.db.importing.target import Table, in_order, read_tables
@@ -63,7 +66,14 @@ class ImportReport(msgspec.Struct, frozen=True):
 
 
 def import_from(
-    dsn: str, url: str, mapping: list[MappedTable], backup_file: Path, *, dry_run: bool, tell: Told = lambda _: None
+    dsn: str,
+    url: str,
+    mapping: list[MappedTable],
+    backup_file: Path,
+    *,
+    dry_run: bool,
+    checks: Checks = MappingProxyType({}),
+    tell: Told = lambda _: None,
 ) -> ImportReport:
     """Fill the database at `url` from the one at `dsn`.
 
@@ -77,7 +87,7 @@ def import_from(
             )
         tell("Checking the queries")
         queries = _check(source, target, mapping)
-        figures = _check_values(source, queries, tell)
+        figures = _check_values(source, queries, checks, tell)
         tell("Making a backup")
         backup_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         backup(url, backup_file, tell)
@@ -142,7 +152,9 @@ def _obstacles(
             yield f"{each.place}: {each.name} holds {rows} rows already; an import fills empty tables only."
 
 
-def _check_values(source: psycopg.Connection[Any], queries: dict[str, Query], tell: Told) -> dict[str, Figures]:
+def _check_values(
+    source: psycopg.Connection[Any], queries: dict[str, Query], checks: Checks, tell: Told
+) -> dict[str, Figures]:
     figures, problems = {}, []
     for name, query in queries.items():
         tell(f"Reading {query.mapped.name}")
@@ -152,6 +164,7 @@ def _check_values(source: psycopg.Connection[Any], queries: dict[str, Query], te
             problems += problem.problems
             continue
         problems += data_problems(query, figures[name])
+        problems += refused_values(source, query, checks)
     if problems:
         raise ImportProblem(problems)
     return figures

@@ -1,6 +1,6 @@
 """The old database: one read-only moment of it, what its queries give, and how that becomes what our tables take."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,7 +11,7 @@ from psycopg import sql
 from assistant.db.contents import hash_of, write_alike
 from assistant.db.importing.mapping import ImportProblem, MappedTable
 from assistant.db.importing.target import Column, Table
-from assistant.errors import ConfigurationError
+from assistant.errors import ConfigurationError, InvalidError
 
 CONNECT_SECONDS: Final = 10
 
@@ -232,6 +232,33 @@ def data_problems(query: Query, figures: Figures) -> Iterator[str]:
         if column.dimensions is not None and most is not None and {fewest, most} != {column.dimensions}:
             shown = f"{most}" if fewest == most else f"{fewest} to {most}"
             yield f"{query.mapped.at(column.name)}: has {shown} dimensions, expected {column.dimensions}."
+
+
+Checks = Mapping[str, Callable[[Any], None]]
+"""By column, as in `spaces.ai_mentor_config`: raises InvalidError for a value that the service would refuse. For columns
+of JSON."""
+
+TOLD_VALUES: Final = 20
+"""Of a column's refused values: who has read so many knows what the query has to mend."""
+
+
+def refused_values(connection: psycopg.Connection[Any], query: Query, checks: Checks) -> Iterator[str]:
+    """What the service's own rules say against the values, before anything is written."""
+    for column in query.columns:
+        check = checks.get(f"{query.mapped.name}.{column.name}")
+        if check is None:
+            continue
+        statement = sql.SQL("select {}, count(*) from {} group by 1").format(query.value(column), query.body)
+        told = 0
+        for value, rows in connection.execute(statement):
+            try:
+                check(value)
+            except InvalidError as error:
+                [fault] = error.extra["errors"]
+                yield f"{query.mapped.at(column.name)}: {fault['path']}: {fault['message']} (in {rows} rows)"
+                told += 1
+            if told == TOLD_VALUES:
+                break
 
 
 def copy_out(query: Query) -> sql.Composed:
