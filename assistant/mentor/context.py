@@ -12,16 +12,16 @@ import structlog
 
 from assistant.db.identity import Principal
 from assistant.db.session import Database
-from assistant.errors import NotFoundError
 from assistant.knowledge.retrieval import Passage, Retriever
 from assistant.llm.events import Block
 from assistant.llm.prompts import Prompt
 from assistant.llm.tokens import text_tokens
-from assistant.mentor.briefing import LearnerState, holds_foreign_text, write_turn
+from assistant.mentor.briefing import holds_foreign_text, write_turn
 from assistant.mentor.delimiting import clean, clean_line
 from assistant.mentor.events import Message
 from assistant.mentor.history import blocks_of
 from assistant.mentor.policies import PASSAGE_CHARACTERS, PASSAGE_TOKENS, PASSAGES
+from assistant.mentor.state import LearnerState
 from assistant.spaces.mentor_config import Grounding, MentorConfig
 
 log = structlog.get_logger(__name__)
@@ -41,64 +41,6 @@ class MentorContext:
     now: datetime
     database: Database
     retriever: Retriever
-
-
-# Everything in one statement: it is read before each answer, and nothing of it may be from another moment.
-_LEARNER_STATE: Final = """
-with me as materialized (select auth.uid() as id)
-select to_json(state) from (
-select
-    statement_timestamp() as now,
-    me.id as user_id,
-    s.title as space,
-    left(s.description, 1000) as description,
-    s.ai_mentor_config as mentor_config,
-    (s.user_id = me.id or exists (
-        select from public.space_collaborators c
-        where c.space_id = s.id and c.user_id = me.id and c.accepted_at is not null
-          and c.role in ('editor', 'admin') and s.visibility <> 'private')) as can_write,
-    (select jsonb_build_object('title', g.title, 'due_date', g.due_date)
-        from public.goals g where g.id = s.goal_id) as goal,
-    (select coalesce(jsonb_agg(to_jsonb(o)), '[]') from (
-        select g.title, g.due_date from public.goals g
-        where g.user_id = me.id and g.status = 'active' and g.id <> s.goal_id
-        order by g.due_date, g.created_at desc, g.id limit 5) o) as other_goals,
-    (select coalesce(jsonb_agg(to_jsonb(o)), '[]') from (
-        select m.id, m.title, coalesce(p.completion_percentage, 0) as completion_percentage
-        from public.modules m
-        left join public.module_progress p on p.module_id = m.id and p.user_id = me.id
-        where m.space_id = s.id
-        order by m.order_index, m.id limit 40) o) as modules,
-    (select count(*) from public.modules m where m.space_id = s.id) as module_count,
-    (select coalesce(jsonb_agg(to_jsonb(o)), '[]') from (
-        select t.title, t.status, t.priority, t.due_date, m.title as module
-        from public.tasks t left join public.modules m on m.id = t.module_id
-        where t.space_id = s.id and t.status in ('pending', 'in_progress')
-        order by t.due_date, t.created_at, t.id limit 12) o) as open_tasks,
-    counted.open_task_count,
-    counted.overdue_count,
-    (select max(p.last_interaction_at) from public.module_progress p
-        join public.modules m on m.id = p.module_id
-        where m.space_id = s.id and p.user_id = me.id) as last_activity,
-    u.ai_model,
-    u.language
-from public.spaces s
-cross join me
-left join public.user_preferences u on u.user_id = me.id
-cross join lateral (
-    select count(*) as open_task_count,
-           count(*) filter (where t.due_date < statement_timestamp()) as overdue_count
-    from public.tasks t where t.space_id = s.id and t.status in ('pending', 'in_progress')) counted
-where s.id = %s) state
-"""
-
-
-async def load_learner_state(database: Database, principal: Principal, space_id: UUID) -> LearnerState:
-    """The caller's state in this space. Raises NotFoundError where they may not see it."""
-    rows = await database.fetch(principal, _LEARNER_STATE, (space_id,))
-    if not rows:
-        raise NotFoundError("There is no such space.")
-    return msgspec.convert(rows[0][0], LearnerState)
 
 
 DEFAULT_TYPE: Final = "types/default"

@@ -39,7 +39,7 @@ from assistant.llm.events import (
 from assistant.llm.pricing import resolve_model
 from assistant.llm.prompts import PromptLibrary
 from assistant.llm.tokens import content_tokens, text_tokens
-from assistant.mentor.briefing import LearnerState, read_turn
+from assistant.mentor.briefing import read_turn
 from assistant.mentor.citations import cite, verify
 from assistant.mentor.context import (
     MentorContext,
@@ -48,7 +48,6 @@ from assistant.mentor.context import (
     check_prompt,
     fit_passages,
     is_tainted,
-    load_learner_state,
     mark_for_cache,
 )
 from assistant.mentor.delimiting import new_marker
@@ -66,6 +65,7 @@ from assistant.mentor.policies import (
     WRITES,
 )
 from assistant.mentor.spoken import spoken
+from assistant.mentor.state import LearnerState, load_learner_state
 from assistant.mentor.tools import is_write, offered, run_tool
 from assistant.mentor.toolspec import ToolOutcome, outcome
 from assistant.spaces.mentor_config import MentorConfig

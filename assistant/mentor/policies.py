@@ -11,6 +11,10 @@ PASSAGE_CHARACTERS: Final = 4000
 PASSAGE_TOKENS: Final = 4000
 """All passages of a question together; those that do not fit are not shown."""
 
+STATE_TOKENS: Final = 1200
+"""The learner's state: some forty tasks, modules and goals with their ids. What is left out is counted, and listed by a
+tool where it is asked for."""
+
 HISTORY_TOKENS: Final = 24_000
 """Earlier turns in front of the model: about a dozen with their passages. More costs more than it gains."""
 

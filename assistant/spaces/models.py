@@ -25,6 +25,8 @@ class Space(Identified, Timestamped, Base):
     ai_mentor_config: Mapped[dict[str, Any] | None] = mapped_column(
         server_default=text("""'{"type": "default", "personality": "helpful", "expertise": []}'""")
     )
+    had_editors: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Somebody beside the owner could write here at some time, so that its text may be another's."""
 
     __table_args__ = (
         UniqueConstraint("goal_id", "title"),

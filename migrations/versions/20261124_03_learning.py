@@ -58,6 +58,7 @@ create table public.spaces (
     ai_mentor_config jsonb default '{"type": "default", "personality": "helpful", "expertise": []}',
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
+    had_editors boolean not null default false,
     unique (goal_id, title),
     constraint spaces_goal_of_same_user foreign key (goal_id, user_id) references public.goals (id, user_id) on delete cascade,
     constraint spaces_lengths check (
@@ -66,6 +67,8 @@ create table public.spaces (
     constraint spaces_ai_mentor_config check (
         jsonb_typeof(ai_mentor_config) = 'object' and octet_length(ai_mentor_config::text) <= 16384)
 );
+comment on column public.spaces.had_editors is
+    'additive: whether somebody beside the owner could ever write here, so that its text may be another''s';
 create index idx_spaces_user_id on public.spaces (user_id);
 create index idx_spaces_goal_id on public.spaces (goal_id);
 create index idx_spaces_user_created_at on public.spaces (user_id, created_at, id);
@@ -170,6 +173,18 @@ create policy space_collaborators_delete on public.space_collaborators for delet
 grant select, delete on public.space_collaborators to authenticated;
 grant insert (id, space_id, user_id, role) on public.space_collaborators to authenticated;
 grant update (role) on public.space_collaborators to authenticated;
+
+-- Not taken back when they leave: what they wrote stays.
+grant update (had_editors) on public.spaces to goalspace_definer;
+create function private.note_editors() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    update public.spaces s set had_editors = true where s.id = new.space_id and not s.had_editors;
+    return null;
+end $$;
+alter function private.note_editors() owner to goalspace_definer;
+create trigger note_editors after insert or update of role, accepted_at on public.space_collaborators for each row
+    when (new.accepted_at is not null and new.role in ('editor', 'admin')) execute function private.note_editors();
 
 create function public.accept_invitation(space uuid) returns boolean
 language sql volatile security definer set search_path = '' as $$
@@ -392,7 +407,7 @@ drop function assistant.refresh_space_summaries(), assistant.space_summary(uuid)
     public.member_profiles(uuid), public.accept_invitation(uuid);
 drop materialized view public.space_summaries;
 drop table public.module_progress, public.tasks, public.modules, public.space_collaborators, public.spaces, public.goals;
-drop function private.keep_progress_true(), private.guard_visibility(), private.owned_spaces(),
+drop function private.keep_progress_true(), private.guard_visibility(), private.note_editors(), private.owned_spaces(),
     private.member_spaces(text);
 revoke select on public.users from goalspace_definer;
 """

@@ -34,6 +34,7 @@ UNSHOWN: Final = {
 HIDDEN: Final = {
     ("documents", "content_format"): "how indexing reads it",
     ("documents", "source"): "the path or name that an import came from, which may be of somebody's machine",
+    ("spaces", "had_editors"): "how far the mentor trusts the space's text",
     ("subscriptions", "created_at"): "what counts now is shown, not the row",
     ("subscriptions", "event_at"): "orders the events of the payment provider",
     ("subscriptions", "id"): "what counts now is shown, not the row",

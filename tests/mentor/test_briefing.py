@@ -1,7 +1,6 @@
 """What a turn's blocks say, that they can be read back, and that nothing in them passes for something else."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,16 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.mentor.briefing import (
-    GoalState,
-    ModuleState,
     ReadTurn,
     ShownPassage,
-    TaskState,
     holds_foreign_text,
     read_turn,
     write_passages,
     write_turn,
 )
+from assistant.mentor.state import GoalState, ModuleState, ReadState, TaskState
 from tests.fixtures.briefing import LEARNER, MARKER, NOW, learner_state, passage
 
 KNOTS = passage("The bowline makes a loop.", heading="Loops", page=3)
@@ -36,11 +33,11 @@ def test_a_turn_is_three_blocks_state_passages_question() -> None:
         f"""<state-{MARKER}>
 Now: 2026-11-24 14:05 UTC, Tuesday
 Space: Sailing
-Its goal: Cross the bay
-Modules, with their id and this learner's progress:
-- 00000000-0000-0000-0000-000000000001 · 40 % · Knots
-- 00000000-0000-0000-0000-000000000002 · 0 % · Wind and weather
+Its goal, the learner's own (00000000-0000-0000-0000-000000000003): Cross the bay
 Open tasks: none
+Modules, with number, id and this learner's progress, 0 of 2 completed, 20 % in all:
+- 1 · 00000000-0000-0000-0000-000000000001 · 40 %: Knots
+- 2 · 00000000-0000-0000-0000-000000000002 · 0 %: Wind and weather
 </state-{MARKER}>""",
         f"""<passages-{MARKER} count="2">
 <passage-{MARKER} n="1" title="Knots" heading="Loops" page="3">
@@ -64,9 +61,15 @@ def test_a_turn_can_be_read_back() -> None:
             ShownPassage(1, "Knots", "Loops", "The bowline makes a loop."),
             ShownPassage(2, "Wind", None, "Gusts come before rain."),
         ],
-        modules=[ModuleState(UUID(int=1), "Knots", 40), ModuleState(UUID(int=2), "Wind and weather", 0)],
-        module_count=2,
-        today="2026-11-24",
+        state=ReadState(
+            now=NOW,
+            goal=GoalState(UUID(int=3), "Cross the bay"),
+            other_goals=[],
+            modules=[ModuleState(UUID(int=1), "Knots", 40, 1), ModuleState(UUID(int=2), "Wind and weather", 0, 2)],
+            module_count=2,
+            completion_percentage=20,
+            tasks=[],
+        ),
         marker=MARKER,
     )
 
@@ -85,37 +88,12 @@ def unread() -> ReadTurn:
     raise AssertionError("the turn could not be read")
 
 
-def test_the_state_tells_tasks_and_what_is_late() -> None:
-    state = told(
-        other_goals=[GoalState("Learn to cook", NOW + timedelta(days=9))],
-        open_tasks=[
-            TaskState("Tie knots", "in_progress", "high", NOW - timedelta(days=2), "Knots"),
-            TaskState("Buy\n  rope", "pending", None, None, None),
-        ],
-        open_task_count=14,
-        overdue_count=3,
-        last_activity=NOW - timedelta(days=1),
-    )
-
-    assert "- Learn to cook · due 2026-12-03" in state
-    assert "Open tasks, the next due first (2 of 14 shown), 3 of all are overdue:" in state
-    assert "- Tie knots · due 2026-11-22, overdue · high · in progress · in Knots\n- Buy rope\n" in state
-    assert "Last worked on a module: 2026-11-23" in state
-
-
 def test_the_language_that_a_learner_chose_is_told_and_read_back() -> None:
     assert "Preferred language: pt-BR\n" in told(language="pt-BR")
     assert "Preferred" not in told(language="en") + told(language=None)
     turn = read_turn(write_turn(learner_state(language="pt-BR"), [], "42?", MARKER, None))
     assert turn is not None
-    assert turn.preferred_language == "pt-BR"
-
-
-def test_a_state_with_nothing_in_it_is_told_as_such() -> None:
-    state = told(goal=None, modules=[], module_count=0)
-
-    assert "Modules: none\nOpen tasks: none" in state
-    assert "goal" not in state
+    assert turn.state.preferred_language == "pt-BR"
 
 
 def test_a_message_that_is_no_turn_is_not_read_as_one() -> None:
@@ -146,8 +124,12 @@ hostile = st.lists(
 def test_no_text_becomes_another_part_of_the_turn(title: str, text: str, question: str) -> None:
     state = learner_state(
         space=title,
-        modules=[ModuleState(UUID(int=1), title, 40)],
-        open_tasks=[TaskState(title, "pending", None, None, title)],
+        modules=[ModuleState(UUID(int=1), title, 40, 1)],
+        open_tasks=[TaskState(UUID(int=4), title)],
+        open_task_count=1,
+        goal=GoalState(UUID(int=3), title),
+        other_goals=[GoalState(UUID(int=5), title)],
+        goal_count=1,
     )
     shown = passage(text, title=title, heading=title)
 
@@ -157,9 +139,14 @@ def test_no_text_becomes_another_part_of_the_turn(title: str, text: str, questio
     assert turn.passages is not None
     assert [each.number for each in turn.passages] == [1, 2]
     assert turn.passages[1].text == "The bowline makes a loop."
-    assert [(each.id, each.completion_percentage) for each in turn.modules] == [(UUID(int=1), 40)]
-    assert turn.today == "2026-11-24"
-    assert MARKER not in turn.question + turn.passages[0].text + turn.modules[0].title
+    assert [(each.id, each.completion_percentage) for each in turn.state.modules] == [(UUID(int=1), 40)]
+    assert [(each.id, each.due_date, each.priority, each.status) for each in turn.state.tasks] == [
+        (UUID(int=4), None, None, "pending")
+    ]
+    assert turn.state.goal is not None
+    assert (turn.state.goal.id, [goal.id for goal in turn.state.other_goals]) == (UUID(int=3), [UUID(int=5)])
+    assert turn.state.now == NOW
+    assert MARKER not in turn.question + turn.passages[0].text + turn.state.modules[0].title
 
 
 def test_passages_of_another_or_of_unknown_origin_are_foreign() -> None:
@@ -170,6 +157,11 @@ def test_passages_of_another_or_of_unknown_origin_are_foreign() -> None:
     assert holds_foreign_text(write_passages([own, other], MARKER, LEARNER))
     assert holds_foreign_text(write_passages([unknown], MARKER, LEARNER))
     assert holds_foreign_text(write_passages([unknown], MARKER, None))
+
+
+def test_a_state_that_others_can_write_is_foreign() -> None:
+    assert holds_foreign_text(told(foreign=True))
+    assert not holds_foreign_text(told(foreign=False))
 
 
 def test_a_search_later_in_the_turn_numbers_on() -> None:

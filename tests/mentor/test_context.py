@@ -7,18 +7,15 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from assistant.db.session import Database
-from assistant.errors import ConfigurationError, NotFoundError
+from assistant.errors import ConfigurationError
 from assistant.llm.prompts import Prompt, PromptLibrary
 from assistant.llm.tokens import content_tokens, text_tokens
-from assistant.mentor.briefing import GoalState, LearnerState
 from assistant.mentor.context import (
     build_question,
     build_system,
     check_prompt,
     fit_passages,
     is_tainted,
-    load_learner_state,
     mark_for_cache,
 )
 from assistant.mentor.events import Message
@@ -26,7 +23,6 @@ from assistant.mentor.policies import PASSAGE_CHARACTERS, PASSAGE_TOKENS, PASSAG
 from assistant.resources import resource_dir
 from assistant.spaces.mentor_config import MentorConfig
 from tests.fixtures.briefing import MARKER, TURN, answer, learner_state, passage
-from tests.fixtures.database import MakePerson, Person, join_space, make_user
 
 
 @pytest.fixture(scope="module")
@@ -156,115 +152,3 @@ def test_text_of_another_taints_until_it_is_out_of_sight() -> None:
     assert is_tainted(
         [{"role": "user", "content": [{"type": "tool_result", "content": [{"type": "text", "text": block}]}]}]
     )
-
-
-async def state_of(database: Database, person: Person, space: Person) -> LearnerState:
-    return await load_learner_state(database, person.principal, space.space_id)
-
-
-async def furnish(database: Database, person: Person) -> None:
-    """Two modules, one half done, and three tasks, one of them done and one late."""
-    async with database.transaction(person.principal) as connection:
-        run = connection.exec_driver_sql
-        await run(
-            "insert into modules (space_id, title, content_type, order_index) values "
-            "(%s, 'Wind', 'text', 2), (%s, 'Knots', 'text', 1)",
-            (person.space_id, person.space_id),
-        )
-        await run(
-            "insert into module_progress (module_id, user_id, completion_percentage) "
-            "select id, %s, 50 from modules where space_id = %s and title = 'Knots'",
-            (person.id, person.space_id),
-        )
-        await run(
-            """insert into tasks (space_id, title, status, due_date, priority, module_id) values
-               (%s, 'No day', 'pending', null, 'low', null), (%s, 'Done', 'completed', now(), 'low', null),
-               (%s, 'Late', 'in_progress', now() - interval '1 day', 'high',
-                (select id from modules where space_id = %s and title = 'Knots'))""",
-            (person.space_id,) * 4,
-        )
-        await run(
-            "insert into goals (user_id, title, status) values (%s, 'Cook', 'active'), (%s, 'Old', 'archived')",
-            (person.id, person.id),
-        )
-
-
-async def test_the_state_is_the_learners_own(database: Database, make_person: MakePerson) -> None:
-    person = await make_person(config='{"name": "Ada"}')
-    await furnish(database, person)
-
-    state = await state_of(database, person, person)
-
-    assert (state.user_id, state.space, state.goal) == (person.id, "Sailing", GoalState("Learn to sail", None))
-    assert [goal.title for goal in state.other_goals] == ["Cook"]
-    assert [(each.title, each.completion_percentage) for each in state.modules] == [("Knots", 50), ("Wind", 0)]
-    assert [(each.title, each.status, each.priority, each.module) for each in state.open_tasks] == [
-        ("Late", "in_progress", "high", "Knots"),
-        ("No day", "pending", "low", None),
-    ]
-    assert (state.module_count, state.open_task_count, state.overdue_count) == (2, 2, 1)
-    assert state.last_activity is not None
-    assert state.can_write
-    assert state.mentor_config == {"name": "Ada"}
-    assert (state.ai_model, state.language) == ("claude-3-haiku", "en")
-
-
-async def test_a_collaborator_sees_the_space_but_not_its_owner(database: Database, make_person: MakePerson) -> None:
-    owner, guest = await make_person(visibility="shared"), await make_person()
-    await furnish(database, owner)
-    await join_space(database, owner.space_id, guest.id, "viewer")
-
-    state = await state_of(database, guest, owner)
-
-    assert state.goal is None
-    assert [goal.title for goal in state.other_goals] == ["Learn to sail"]
-    assert [(each.title, each.completion_percentage) for each in state.modules] == [("Knots", 0), ("Wind", 0)]
-    assert state.last_activity is None
-    assert not state.can_write
-
-
-@pytest.mark.parametrize(
-    ("role", "accepted", "visibility", "can_write"),
-    [
-        ("editor", True, "shared", True),
-        ("admin", True, "public", True),
-        ("viewer", True, "public", False),
-        ("editor", False, "public", False),
-    ],
-)
-async def test_who_may_write_is_who_the_database_lets(
-    database: Database, make_person: MakePerson, role: str, accepted: bool, visibility: str, can_write: bool
-) -> None:
-    owner, guest = await make_person(visibility=visibility), await make_person()
-    await join_space(database, owner.space_id, guest.id, role, accepted=accepted)
-
-    assert (await state_of(database, guest, owner)).can_write is can_write
-
-
-async def test_a_space_that_is_hidden_is_not_there(database: Database, make_person: MakePerson) -> None:
-    owner = await make_person()
-    stranger, _ = await make_user(database)
-
-    with pytest.raises(NotFoundError):
-        await state_of(database, replace(owner, principal=replace(owner.principal, user_id=stranger)), owner)
-
-
-async def test_the_state_is_bounded_and_says_what_it_leaves_out(database: Database, make_person: MakePerson) -> None:
-    person = await make_person()
-    async with database.transaction(person.principal) as connection:
-        await connection.exec_driver_sql(
-            "insert into modules (space_id, title, content_type) "
-            "select %s, repeat('long ', 50), 'text' from generate_series(1, 100)",
-            (person.space_id,),
-        )
-        await connection.exec_driver_sql(
-            "insert into tasks (space_id, title) select %s, repeat('long ', 50) from generate_series(1, 100)",
-            (person.space_id,),
-        )
-
-    state = await state_of(database, person, person)
-    blocks = build_question(state, [], "?", MARKER)
-
-    assert (state.module_count, state.open_task_count) == (100, 100)
-    assert "(40 of 100 shown)" in blocks[0]["text"]
-    assert content_tokens(blocks) < 4000

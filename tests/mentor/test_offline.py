@@ -19,11 +19,11 @@ from assistant.llm.events import (
     ToolInputDelta,
     ToolUseStarted,
 )
-from assistant.mentor.briefing import ModuleState
 from assistant.mentor.citations import cite, find_marks, unknown_marks
 from assistant.mentor.context import build_question, mark_for_cache
 from assistant.mentor.offline import OfflineModel
 from assistant.mentor.offline.phrases import PHRASES
+from assistant.mentor.state import ModuleState
 from assistant.mentor.tools import offered
 from assistant.spaces.mentor_config import MentorConfig, ToolPolicy
 from tests.fixtures.briefing import MARKER, learner_state, passage
@@ -450,7 +450,10 @@ async def test_what_it_names_as_a_request_is_one(language: str) -> None:
         reply = await ask(example, language=language)
 
         assert (reply.stop_reason == "tool_use" and call_of(reply)[0] == tool) or (
-            tool is None and text_of(reply).startswith(PHRASES[language].progress.format(percentage=20))
+            tool is None
+            and text_of(reply).startswith(
+                (PHRASES[language].progress.format(percentage=20), PHRASES[language].next_step.format(step="**Knots**"))
+            )
         )
 
 
@@ -472,7 +475,7 @@ async def test_what_there_is_is_looked_up(question: str, tool: str) -> None:
 
 
 async def test_progress_is_told_module_by_module() -> None:
-    modules = [ModuleState(UUID(int=1), "Knots *1*", 40), ModuleState(UUID(int=2), "Wind", 15)]
+    modules = [ModuleState(UUID(int=1), "Knots *1*", 40, 1), ModuleState(UUID(int=2), "Wind", 15, 2)]
     lines = "- **Knots \\*1\\*** — 40 %\n- **Wind** — 15 %"
 
     for question in ("How far am I?", "How far have I come so far?", "show me my progress"):
@@ -482,7 +485,7 @@ async def test_progress_is_told_module_by_module() -> None:
     many = build_question(learner_state(modules=modules, module_count=50), [], "How far am I?", MARKER)
     last = (await events_of({"role": "user", "content": many}))[-1]
     assert isinstance(last, Completed)
-    assert text_of(last) == f"{lines}\n- … and 48 more."
+    assert text_of(last) == f"You have reached 27 % in all:\n\n{lines}\n- … and 48 more."
 
 
 async def test_only_what_can_be_done_is_offered() -> None:
@@ -521,7 +524,7 @@ async def test_a_goal_is_created_where_there_is_a_tool_for_it() -> None:
 
 
 async def test_an_unclear_module_is_asked_back() -> None:
-    modules = [ModuleState(UUID(int=1), "Knots at sea", 0), ModuleState(UUID(int=2), "Knots *on* land", 0)]
+    modules = [ModuleState(UUID(int=1), "Knots at sea", 0, 1), ModuleState(UUID(int=2), "Knots *on* land", 0, 2)]
 
     answer = text_of(await ask("mark module knots 50 %", modules=modules))
 

@@ -235,8 +235,8 @@ def data_problems(query: Query, figures: Figures) -> Iterator[str]:
 
 
 Checks = Mapping[str, Callable[[Any], None]]
-"""By column, as in `spaces.ai_mentor_config`: raises InvalidError for a value that the service would refuse. For columns
-of JSON."""
+"""By column, as in `spaces.ai_mentor_config`: raises InvalidError for a value that the service would refuse. Of JSON
+columns only."""
 
 TOLD_VALUES: Final = 20
 """Of a column's refused values: who has read so many knows what the query has to mend."""

@@ -23,6 +23,7 @@ from assistant.mentor.offline.phrases import Phrases, phrases_in
 from assistant.mentor.offline.quoting import Quote, choose_quotes
 from assistant.mentor.offline.reports import describe_progress, escape, report
 from assistant.mentor.offline.requests import Call, Say, read_request
+from assistant.mentor.offline.steps import describe_next
 
 NAME: Final = "offline"
 
@@ -59,7 +60,7 @@ def _reply(request: ModelRequest) -> str | Block:
     if turn is None:
         phrases = phrases_in("en")
         return phrases.help.format(requests=phrases.examples(tools))
-    phrases = phrases_in(turn.language or detect_language(turn.question, turn.preferred_language or "en"))
+    phrases = phrases_in(turn.language or detect_language(turn.question, turn.state.preferred_language or "en"))
     results = list(_results(request.messages))
     if results:
         return "\n\n".join(report(tool, content, is_error=bad, phrases=phrases) for tool, content, bad in results)
@@ -88,14 +89,15 @@ def _results(messages: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str, boo
 
 def _say(wish: Say, turn: ReadTurn, tools: Collection[str], phrases: Phrases) -> str:
     if wish.phrase == "progress":
-        return describe_progress(turn.modules, turn.module_count, phrases)
+        return describe_progress(turn.state, phrases)
+    if wish.phrase == "next":
+        return describe_next(turn.state, phrases)
     text: str = getattr(phrases, wish.phrase)
     if wish.phrase in ("help", "cannot"):
         return text.format(requests=phrases.examples(tools))
     if wish.phrase != "which_module":
         return text
-    titles = (escape(module.title) for module in turn.modules)
-    return "\n".join([text, "", *(f"{number}. {title}" for number, title in enumerate(titles, 1))])
+    return "\n".join([text, "", *(f"{module.place}. {escape(module.title)}" for module in turn.state.modules)])
 
 
 def _answer(turn: ReadTurn, phrases: Phrases) -> str:

@@ -30,6 +30,15 @@ class Phrases:
     wrong_percentage: str
     progress: str
     no_progress: str
+    next_step: str
+    after_that: str
+    module_begun: str
+    module_next: str
+    task_begun: str
+    task_open: str
+    goal_unplanned: str
+    all_done: str
+    nothing_planned: str
 
     task_created: str
     goal_created: str
@@ -81,6 +90,7 @@ PHRASES: Final = {
         requests=(
             ("list_tasks", "What is due?"),
             ("list_tasks", "List my tasks"),
+            (None, "What next?"),
             (None, "How far am I?"),
             ("list_documents", "What documents are there?"),
             ("create_task", "Add a task: read chapter 2, due Friday, high priority"),
@@ -95,6 +105,15 @@ PHRASES: Final = {
         wrong_percentage="Progress goes from 0 to 100 %. Nothing was changed.",
         progress="You have reached {percentage} % in all:",
         no_progress="This space has no modules yet, so there is no progress to show.",
+        next_step="Your next step: {step}",
+        after_that="After that:",
+        module_begun="module {place}, you are at {percentage} %",
+        module_next="module {place}, the next one that you have not begun",
+        task_begun="a task that you have begun",
+        task_open="an open task",
+        goal_unplanned="a goal for which nothing is planned yet",
+        all_done="Nothing is left to do here: no task is open, and all modules are completed.",
+        nothing_planned="Nothing is planned here yet: there are no modules and no open tasks.",
         task_created="The task “{title}” is added{details}.",
         goal_created="The goal “{title}” is created{details}.",
         progress_set="“{title}” is now at {percentage} %.",
@@ -133,6 +152,7 @@ PHRASES: Final = {
         requests=(
             ("list_tasks", "Was ist fällig?"),
             ("list_tasks", "Zeig meine Aufgaben"),
+            (None, "Was kommt als Nächstes?"),
             (None, "Wie weit bin ich?"),
             ("list_documents", "Welche Dokumente gibt es?"),
             ("create_task", "Neue Aufgabe: Kapitel 2 lesen, bis Freitag, Priorität hoch"),
@@ -147,6 +167,15 @@ PHRASES: Final = {
         wrong_percentage="Fortschritt geht von 0 bis 100 %. Es wurde nichts geändert.",
         progress="Insgesamt hast du {percentage} % erreicht:",
         no_progress="Dieser Raum hat noch keine Module, also gibt es keinen Fortschritt zu zeigen.",
+        next_step="Dein nächster Schritt: {step}",
+        after_that="Danach:",
+        module_begun="Modul {place}, du bist bei {percentage} %",
+        module_next="Modul {place}, das nächste, das du noch nicht begonnen hast",
+        task_begun="eine Aufgabe, die du begonnen hast",
+        task_open="eine offene Aufgabe",
+        goal_unplanned="ein Ziel, für das noch nichts geplant ist",
+        all_done="Hier ist nichts mehr zu tun: Keine Aufgabe ist offen, und alle Module sind abgeschlossen.",
+        nothing_planned="Hier ist noch nichts geplant: Es gibt keine Module und keine offenen Aufgaben.",
         task_created="Die Aufgabe „{title}“ ist angelegt{details}.",
         goal_created="Das Ziel „{title}“ ist angelegt{details}.",
         progress_set="„{title}“ steht jetzt bei {percentage} %.",
@@ -184,6 +213,7 @@ PHRASES: Final = {
         " modelo de lenguaje detrás de mí: cito y no invento nada.",
         requests=(
             ("list_tasks", "¿Qué tareas hay?"),
+            (None, "¿Y ahora qué?"),
             (None, "¿Cuánto he avanzado?"),
             ("list_documents", "¿Qué documentos hay?"),
             ("create_task", "Add a task: read chapter 2, due Friday, high priority"),
@@ -198,6 +228,15 @@ PHRASES: Final = {
         wrong_percentage="El progreso va de 0 a 100 %. No se ha cambiado nada.",
         progress="En total has llegado al {percentage} %:",
         no_progress="Este espacio aún no tiene módulos, así que no hay progreso que mostrar.",
+        next_step="Tu siguiente paso: {step}",
+        after_that="Después:",
+        module_begun="módulo {place}, vas por el {percentage} %",
+        module_next="módulo {place}, el siguiente que no has empezado",
+        task_begun="una tarea que has empezado",
+        task_open="una tarea abierta",
+        goal_unplanned="un objetivo para el que aún no hay nada planeado",
+        all_done="Aquí no queda nada por hacer: no hay tareas abiertas y todos los módulos están completos.",
+        nothing_planned="Aquí aún no hay nada planeado: no hay módulos ni tareas abiertas.",
         task_created="La tarea «{title}» está añadida{details}.",
         goal_created="El objetivo «{title}» está creado{details}.",
         progress_set="«{title}» está ahora al {percentage} %.",
@@ -236,6 +275,7 @@ PHRASES: Final = {
         "\n\n{requests}\n\nIl n'y a pas de modèle de langue derrière moi ici : je cite et je n'invente rien.",
         requests=(
             ("list_tasks", "Quelles sont mes tâches ?"),
+            (None, "Et maintenant ?"),
             (None, "Où en suis-je ?"),
             ("list_documents", "Quels documents y a-t-il ?"),
             ("create_task", "Add a task: read chapter 2, due Friday, high priority"),
@@ -250,6 +290,15 @@ PHRASES: Final = {
         wrong_percentage="La progression va de 0 à 100 %. Rien n'a été changé.",
         progress="En tout, tu as atteint {percentage} % :",
         no_progress="Cet espace n'a pas encore de modules, il n'y a donc pas de progression à montrer.",
+        next_step="Ta prochaine étape : {step}",
+        after_that="Ensuite :",
+        module_begun="module {place}, tu en es à {percentage} %",
+        module_next="module {place}, le prochain que tu n'as pas commencé",
+        task_begun="une tâche que tu as commencée",
+        task_open="une tâche ouverte",
+        goal_unplanned="un objectif pour lequel rien n'est encore prévu",
+        all_done="Il ne reste rien à faire ici : aucune tâche n'est ouverte et tous les modules sont terminés.",
+        nothing_planned="Rien n'est encore prévu ici : il n'y a ni modules ni tâches ouvertes.",
         task_created="La tâche « {title} » est ajoutée{details}.",
         goal_created="L'objectif « {title} » est créé{details}.",
         progress_set="« {title} » est maintenant à {percentage} %.",

@@ -1,13 +1,13 @@
 """What came of a tool call, told from its result and from nothing else."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
 import msgspec
 
-from assistant.mentor.briefing import ModuleState
 from assistant.mentor.offline.phrases import Phrases
+from assistant.mentor.state import ReadState
 
 _PASSING: Final = frozenset({"internal_error", "unavailable", "database_unavailable", "too_many_requests"})
 """Codes of failures that the request is not to blame for."""
@@ -64,15 +64,14 @@ def _documents(facts: Mapping[str, Any], phrases: Phrases) -> str:
     return "\n".join(lines)
 
 
-def describe_progress(modules: Sequence[ModuleState], count: int, phrases: Phrases) -> str:
-    """How far the learner is with each of `modules`, the first of `count` in the space, and with all of them."""
-    if not modules:
+def describe_progress(state: ReadState, phrases: Phrases) -> str:
+    """How far the learner is with each module that is shown, and with all of them."""
+    if not state.modules:
         return phrases.no_progress
-    lines = [f"- **{escape(module.title)}** — {module.completion_percentage} %" for module in modules]
-    if count > len(modules):  # what all come to is not known then
-        return "\n".join([*lines, f"- {phrases.further.format(count=count - len(modules))}"])
-    whole = sum(module.completion_percentage for module in modules) // len(modules)
-    return "\n".join([phrases.progress.format(percentage=whole), "", *lines])
+    lines = [f"- **{escape(module.title)}** — {module.completion_percentage} %" for module in state.modules]
+    if state.module_count > len(lines):
+        lines.append(f"- {phrases.further.format(count=state.module_count - len(lines))}")
+    return "\n".join([phrases.progress.format(percentage=state.completion_percentage), "", *lines])
 
 
 def _created_task(facts: Mapping[str, Any], phrases: Phrases) -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final, Literal
 
-from assistant.mentor.briefing import ModuleState, ReadTurn
+from assistant.mentor.briefing import ReadTurn
 from assistant.mentor.offline.dates import find_date
+from assistant.mentor.state import ModuleState
 
 REQUEST_CHARACTERS: Final = 400
 """A longer message is no plain request."""
@@ -35,6 +36,7 @@ SaidInstead = Literal[
     "what_percentage",
     "wrong_percentage",
     "progress",
+    "next",
 ]
 
 
@@ -73,7 +75,6 @@ _HELP: Final = _forms(
 _LIST_TASKS: Final = _forms(
     r"what(?:'s| is| are)(?:\s+(?:still|currently))?\s+(?P<kind>due|overdue|open|next)(?P<when>(?:\s+[\w.-]+){0,4})",
     r"what do i (?:still )?(?:have|need) to (?:do|finish)(?P<when>(?:\s+[\w.-]+){0,4})",
-    r"what(?:'s| is)(?: up| coming)? next|what comes next|what (?:should|do|can) i do next",
     rf"(?:(?:list|show|give|tell)\s+)?(?:me\s+)?(?:all\s+)?(?:(?:of\s+)?my\s+|the\s+)?(?:open\s+|due\s+)?(?:{_LIST})",
     r"(?:what|which)(?: are)?(?: my| the)?(?: open)? (?:tasks|to-?dos)(?: do i have| are (?:there|due|open|left))?"
     r"(?P<when>(?:\s+[\w.-]+){0,4})",
@@ -84,12 +85,11 @@ _LIST_TASKS: Final = _forms(
     r"(?:\s+auf)?",
     r"welche(?: offenen)? aufgaben (?:habe ich|sind|gibt es)(?: noch)?(?P<when>(?:\s+[\w.-]+){0,3}?)"
     r"(?: offen| fällig)?",
-    r"was (?:kommt|steht) als nächstes(?: an)?|was (?:soll|muss) ich als nächstes (?:tun|machen)",
-    r"qué (?:tareas (?:hay|tengo|quedan)|(?:vence|toca|hago|tengo que hacer)(?: ahora| después| próximamente)?)"
+    r"qué (?:tareas (?:hay|tengo|quedan)|vence(?: ahora| después| próximamente)?)"
     r"(?: pendientes)?",
     r"(?:(?:muestra|lista|dime)\s+)?mis tareas(?: pendientes)?",
     r"(?:quelles sont|montre(?:-moi)?|liste)?\s*mes tâches(?: ouvertes)?",
-    r"qu'est-ce qui est à (?:faire|rendre)(?: ensuite)?|que dois-je faire(?: ensuite)?",
+    r"qu'est-ce qui est à (?:faire|rendre)(?: ensuite)?",
 )
 _WEEK: Final = re.compile(r"(?:this|diese|dieser)\s+(?:week|woche)", re.IGNORECASE)
 _WHEN_WORDS: Final = re.compile(
@@ -149,6 +149,25 @@ _SEE_PROGRESS: Final = _forms(
     r"(?:où en suis-je|(?:quelle est |montre(?:-moi)? )?ma progression)",
 )
 
+_NEXT: Final = _forms(
+    r"(?:and\s+|so\s+)?(?:what (?:now|next)|what(?:'s| is)(?: up| coming)? next(?: for me)?|what comes next)",
+    r"what (?:should|do|can|shall|could|must) i (?:do|learn|study|work on|start with)(?: now| next| first| today)*",
+    r"what(?:'s| is| are) (?:my|the) next (?:steps?|tasks?|things?)(?: to do)?|(?:my\s+)?next steps?",
+    r"(?:where|how) (?:do|should|shall|can) i (?:start|begin|continue|go on|go from here)(?: now| next)?",
+    r"(?:was|und|und was) (?:nun|jetzt)|was (?:kommt|steht|ist) (?:jetzt |nun )?als nächstes(?: an| dran)?",
+    r"was (?:soll|muss|kann|sollte) ich (?:jetzt|nun|als nächstes|heute|zuerst) (?:tun|machen|lernen)",
+    r"was (?:mache|lerne|tue) ich (?:jetzt|nun|als nächstes|heute|zuerst)",
+    r"was (?:ist|wäre) (?:mein|der) nächster? schritt|(?:mein\s+)?nächster schritt",
+    r"(?:wie|womit|wo) (?:geht es weiter|(?:soll|kann) ich (?:weitermachen|anfangen)|mache ich weiter|fange ich an)",
+    r"(?:¿?y\s+)?(?:ahora qué|qué (?:sigue|viene)(?: ahora| después)?)",
+    r"qué (?:hago|toca|debo hacer|tengo que hacer|puedo hacer)(?: ahora| después| primero| hoy| próximamente)*",
+    r"cuál es (?:mi|el) (?:siguiente|próximo) paso|por dónde (?:empiezo|sigo|continúo)",
+    r"(?:et\s+)?(?:maintenant|après|ensuite)|quoi faire(?: maintenant| ensuite)?",
+    r"que (?:dois|puis)-je faire(?: maintenant| ensuite| d'abord| aujourd'hui)*",
+    r"qu'est-ce que je (?:fais|dois faire|peux faire)(?: maintenant| ensuite| d'abord| aujourd'hui)*",
+    r"quelle est (?:la|ma) prochaine étape|par (?:quoi|où) (?:commencer|continuer)|comment continuer",
+)
+
 _DONE: Final = (
     r"(?P<done>\d{1,3}\s*(?:%|percent|per\s+cent|prozent)|done|complete|completed|finished|half|half\s+done|halb"
     r"|halb\s+fertig|fertig|erledigt|abgeschlossen|beendet)"
@@ -178,6 +197,7 @@ _SAYINGS: Final[tuple[tuple[tuple[re.Pattern[str], ...], SaidInstead], ...]] = (
     (_THANKS, "thanks"),
     (_HELP, "help"),
     (_SEE_PROGRESS, "progress"),
+    (_NEXT, "next"),
 )
 
 
@@ -190,12 +210,12 @@ def read_request(turn: ReadTurn, tools: Collection[str]) -> Call | Say | None:
     for forms, phrase in _SAYINGS:
         if _match(forms, bare.rstrip(",")):
             return Say(phrase)
-    today = date.fromisoformat(turn.today) if turn.today else None
+    modules, today = turn.state.modules, turn.state.now.date() if turn.state.now else None
     request = (
         _read_list_tasks(bare, today)
         or (Call("list_documents", {}) if _match(_LIST_DOCUMENTS, bare) else None)
-        or _read_creation(text, today, turn.modules)
-        or _read_progress(bare, turn.modules)
+        or _read_creation(text, today, modules)
+        or _read_progress(bare, modules)
         or (Say("cannot") if _match(_OTHER_CHANGES, bare) else None)
     )
     return Say("cannot") if isinstance(request, Call) and request.tool not in tools else request
@@ -339,7 +359,7 @@ def find_module(reference: str, modules: Sequence[ModuleState]) -> ModuleState |
         titled = [module for module in modules if re.search(rf"\bmodule?\s+{place}\b", module.title, re.IGNORECASE)]
         if len(titled) == 1:
             return titled[0]
-        return modules[place - 1] if 1 <= place <= len(modules) else None
+        return _only(module for module in modules if module.place == place)
     return _only(module for module in modules if module.title.casefold() == wanted) or _only(
         module for module in modules if len(wanted) >= 3 and wanted in module.title.casefold()
     )

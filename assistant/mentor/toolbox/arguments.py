@@ -10,10 +10,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.errors import NotFoundError
-from assistant.mentor.briefing import TITLE_CHARACTERS
 from assistant.mentor.context import MentorContext
 from assistant.mentor.delimiting import clean_line
 from assistant.mentor.policies import LISTED
+from assistant.mentor.state import TITLE_CHARACTERS
 from assistant.mentor.toolspec import ToolRefusal
 from assistant.spaces.models import Module
 from assistant.spaces.service import get_module, list_modules
