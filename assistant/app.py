@@ -36,6 +36,8 @@ from assistant.identity import Authentication, Authenticator, TokenIssuer, perso
 from assistant.knowledge.retrieval import Retriever
 from assistant.knowledge.routes import DocumentController, SpaceDocumentController
 from assistant.limits import Limits
+from assistant.mentor.actions.routes import ActionController
+from assistant.mentor.actions.service import Actions
 from assistant.notices.unsubscribing import UnsubscribeController, Unsubscribing
 from assistant.openapi import Contract
 from assistant.page.demo import DemoSession
@@ -103,6 +105,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             DocumentController,
             ConversationController,
             RunController,
+            ActionController,
         ],
         middleware=[Authentication(), RefuseNul(), NotModified()],
         after_request=tag_answer,
@@ -131,6 +134,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             "authenticator": Provide(provide_authenticator, sync_to_thread=False),
             "chat": Provide(provide_chat, sync_to_thread=False),
             "gate": Provide(provide_gate, sync_to_thread=False),
+            "actions": Provide(provide_actions, sync_to_thread=False),
             "accounts": Provide(provide_accounts, sync_to_thread=False),
             "billing": Provide(lambda: billing, sync_to_thread=False),
             "database": Provide(provide_database, sync_to_thread=False),
@@ -234,6 +238,10 @@ def provide_chat(state: State) -> ChatService:
 
 def provide_gate(state: State) -> SocketGate:
     return _services(state).gate
+
+
+def provide_actions(state: State) -> Actions:
+    return _services(state).actions
 
 
 def provide_invitations(state: State) -> Invitations:

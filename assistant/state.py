@@ -22,6 +22,7 @@ from assistant.limits import Limits
 from assistant.llm.embeddings import Embedder, build_embedder
 from assistant.llm.events import Model
 from assistant.llm.prompts import PromptLibrary
+from assistant.mentor.actions.service import Actions
 from assistant.mentor.loop import Mentor
 from assistant.mentor.policies import SECONDS
 from assistant.notices.postman import Postman
@@ -54,6 +55,7 @@ class Services:
     readiness: Readiness
     embedder: Embedder
     retriever: Retriever
+    actions: Actions
     runs: RunManager
     chat: ChatService
     gate: SocketGate
@@ -103,6 +105,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             readiness=readiness,
             embedder=embedder,
             retriever=retriever,
+            actions=Actions(database),
             runs=runs,
             limits=limits,
             chat=ChatService(database, runs, limits),

@@ -22,6 +22,7 @@ from assistant.mentor.events import (
     MentorEvent,
     Message,
     Notice,
+    Resumption,
     ToolResult,
     ToolUseEnded,
     Turn,
@@ -66,7 +67,9 @@ class LiveRun:
     user_id: UUID
     answer_id: UUID
     question: str
+    """Empty where it resumes another run."""
     log: RunLog
+    resumption: Resumption | None = None
     stopped_by: Literal["cancelled", "interrupted"] = "interrupted"
     """Why its task was cancelled, if it was."""
     began: float = field(default_factory=time.monotonic)
@@ -145,7 +148,8 @@ async def carry_out(run: LiveRun, mentor: Mentor, database: Database, process: U
     """Answer the question of a run and end it, whatever happens; `seconds` is the longest that it may take."""
     record = TurnRecord(provider=mentor.provider)
     telling = Telling(run.log, str(run.answer_id))
-    turn = Turn(learner(run.user_id), run.space_id, run.question, StoredConversation(run, database))
+    conversation = StoredConversation(run, database)
+    turn = Turn(learner(run.user_id), run.space_id, run.question, conversation, run.id, run.resumption)
     status, error = await _answer(run, mentor, turn, record, telling, seconds)
     if isinstance(error, LeaseLostError):
         return  # whoever has it now ends it
@@ -177,7 +181,7 @@ async def _answer(
         # The edge of a run: whatever broke, the person is told, and the log has the traceback.
         log.exception("run_failed", run=str(run.id))
         return "failed", AssistantError("The mentor could not answer because of a fault of this service.")
-    return "completed", None
+    return "awaiting_approval" if record.waiting else "completed", None
 
 
 async def _end(
@@ -202,7 +206,9 @@ async def _end(
 def _last_event(run: LiveRun, record: TurnRecord, status: str, error: AssistantError | None) -> Event:
     if error is not None:
         return events.run_error(error, record.usage, record.provider)
-    outcome = "cancelled" if status == "cancelled" else "success"
+    outcome = events.CANCELLED if status == "cancelled" else events.SUCCESS
+    if record.waiting and status == "awaiting_approval":
+        outcome = events.interrupt(record.waiting)
     return events.run_finished(run.thread_id, run.client_run_id, outcome, record.usage, record.provider)
 
 

@@ -11,13 +11,16 @@ Field names are the protocol's. `metadata`, the event's run and number, is added
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from assistant.errors import AssistantError
 from assistant.llm.events import Usage
+from assistant.mentor.actions.models import Action
+from assistant.mentor.actions.wording import tell
 from assistant.mentor.citations import Citation
+from assistant.mentor.toolbox import WRITE_TOOLS
 
 Event = dict[str, Any]
 """One event without its number."""
@@ -70,13 +73,38 @@ def citations(cited: Sequence[Citation]) -> Event:
     return custom("citations", list(cited))
 
 
-def run_finished(thread_id: str, run_id: str, outcome: str, usage: dict[str, Usage], provider: str) -> Event:
-    """`outcome`: success or cancelled."""
+SUCCESS: Final[Event] = {"type": "success"}
+CANCELLED: Final[Event] = {"type": "cancelled"}
+
+
+def interrupt(waiting: Sequence[Action]) -> Event:
+    """The outcome of a run that waits for the learner's word: what to ask them, and how they may answer."""
+    return {"type": "interrupt", "interrupts": [_question(action) for action in waiting]}
+
+
+def _question(action: Action) -> Event:
+    arguments = WRITE_TOOLS[action.tool].input_schema
+    return {
+        "id": str(action.id),
+        "reason": "tool_approval",
+        "toolCallId": action.call_id,
+        "message": tell(action.status, action.effect, action.result),
+        "responseSchema": {
+            "type": "object",
+            "properties": {"approved": {"type": "boolean"}, "arguments": arguments},
+            "required": ["approved"],
+        },
+        "expiresAt": action.expires_at.isoformat(),
+        "metadata": {"tool": action.tool, "arguments": action.arguments, "effect": action.effect},
+    }
+
+
+def run_finished(thread_id: str, run_id: str, outcome: Event, usage: dict[str, Usage], provider: str) -> Event:
     return _event(
         "RUN_FINISHED",
         threadId=thread_id,
         runId=run_id,
-        outcome={"type": outcome},
+        outcome=outcome,
         usage=token_usage(usage, provider),
     )
 

@@ -83,7 +83,8 @@ class FoldedRun:
     citations: list[dict[str, Any]] | None
 
 
-# The answer is stored by the statement that ends its run, so both have one time: it tells the partition.
+# The answer is stored between its run's beginning and its end: that tells the partition. A run that waited for an
+# approval ends later than its answer was stored.
 _FIND: Final = """
 select r.client_run_id, r.thread_id, r.status, r.error, r.usage, r.answer_id, r.created_at, r.finished_at,
        m.message, m.metadata -> 'notices', (
@@ -92,7 +93,8 @@ select r.client_run_id, r.thread_id, r.status, r.error, r.usage, r.answer_id, r.
                'heading', c.heading, 'page', c.page, 'quote', c.quote, 'start', c.start_offset, 'end', c.end_offset)
                order by c.index)
            from assistant.citations c where c.message_id = r.answer_id)
-from assistant.runs r left join public.chat_messages m on m.id = r.answer_id and m.created_at = r.finished_at
+from assistant.runs r left join public.chat_messages m
+    on m.id = r.answer_id and m.created_at between r.created_at and r.finished_at
 where r.id = %s and r.folded_at is not null
 """
 
@@ -134,5 +136,5 @@ def _last(run: FoldedRun) -> Event:
     usage = {"usage": run.usage or []}
     if run.error is not None:
         return events.run_error(AssistantError(run.error["message"], code=run.error["code"]), {}, "") | usage
-    outcome = "cancelled" if run.status == "cancelled" else "success"
+    outcome = events.CANCELLED if run.status == "cancelled" else events.SUCCESS
     return events.run_finished(run.thread_id, run.client_run_id, outcome, {}, "") | usage

@@ -13,12 +13,15 @@ While the summary of what is before a new cut is not there yet, the cut before i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
+
+import msgspec
 
 from assistant.db.identity import Principal
 from assistant.db.session import Database
 from assistant.llm.tokens import CHARACTERS_PER_TOKEN
+from assistant.mentor.actions.service import tell_model
 from assistant.mentor.events import Message
 from assistant.mentor.history import write_summary
 from assistant.mentor.policies import HISTORY_KEPT_TOKENS, HISTORY_TOKENS
@@ -71,8 +74,16 @@ union all
 select p.role, p.blocks, b.depth, p.n
 from told t join branch b on b.depth > 0 and b.history_size >= t.cut
 cross join lateral (select p.role, p.blocks, p.n from assistant.run_steps p where p.run_id = b.id offset 0) p
+union all
+select 'action', to_jsonb(array[a.call_id, assistant.action_status(a), coalesce(a.result, 'null')::text]), b.depth,
+       1000000
+from told t join branch b on b.depth > 0 and b.history_size >= t.cut
+cross join lateral (
+    select a.* from assistant.mentor_actions a where a.run_id = b.id and a.reason is not null offset 0) a
 order by 3 desc nulls first, 4
 """
+# What became of calls that had to be approved is a step like others, behind those of the run that made them. Where a
+# later run has told the model of it, those results come again, and are the same.
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,5 +116,14 @@ async def read_history(database: Database, principal: Principal, run_id: UUID) -
     about = rows[0][1]
     summary = about["summary"]
     messages = [write_summary(summary["text"], tainted=summary["tainted"])] if summary else []
-    messages += [{"role": role, "content": blocks} for role, blocks, _, _ in rows[1:]]
+    messages += [_message(role, blocks) for role, blocks, _, _ in rows[1:]]
     return History(messages, about["size"], titled=about["titled"], summary_missing=about["missing"])
+
+
+def _message(role: str, blocks: list[Any]) -> Message:
+    if role != "action":
+        return {"role": role, "content": blocks}
+    call_id, status, result = blocks
+    told = tell_model(status, msgspec.json.decode(result))
+    block = {"type": "tool_result", "tool_use_id": call_id, "content": told.content}
+    return {"role": "user", "content": [block | {"is_error": True} if told.is_error else block]}

@@ -61,6 +61,8 @@ class RunRow(Base):
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("assistant.runs.id", ondelete="SET NULL"))
     history_size: Mapped[int] = mapped_column(BigInteger, server_default="0")
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    resumes: Mapped[UUID | None] = mapped_column(ForeignKey("assistant.runs.id", ondelete="CASCADE"))
+    goes_on: Mapped[bool] = mapped_column(server_default=text("false"))
 
     __table_args__ = (
         UniqueConstraint("user_id", "client_run_id", name="runs_client_run_id_key"),
@@ -69,6 +71,9 @@ class RunRow(Base):
         Index("idx_runs_space_id", "space_id"),
         Index("idx_runs_lease", "lease_until", postgresql_where=RUNNING),
         Index("idx_runs_process", "process", postgresql_where=RUNNING),
+        Index("idx_runs_waiting", "id", postgresql_where=text("status = 'awaiting_approval'")),
+        Index("idx_runs_resumes", "resumes"),
+        Index("runs_one_continuation", "resumes", unique=True, postgresql_where=text("goes_on")),
         Index(
             "idx_runs_unfolded",
             "finished_at",

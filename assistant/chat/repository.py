@@ -97,6 +97,46 @@ async def begin_turn(
     return BegunTurn(*rows[0])
 
 
+_RESUME_TURN: Final = """
+select outcome, run, run_name, answer_id, resumed, continues
+from assistant.resume_turn(%s, %s, %s, %s::jsonb, %s, %s, %s::json, %s, %s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedTurn:
+    """What `assistant.resume_turn` said: as for a turn that begins, or `unknown_interrupt`."""
+
+    outcome: str
+    run_id: UUID | None
+    client_run_id: str | None
+    answer_id: UUID | None
+    resumed: UUID | None
+    """The run whose proposals are answered."""
+    goes_on: bool | None
+    """All of them are."""
+
+
+async def resume_turn(
+    database: Database,
+    principal: Principal,
+    *,
+    space_id: UUID,
+    thread_id: str,
+    client_run_id: str,
+    answers: Sequence[Mapping[str, Any]],
+    channel: str,
+    provider: str,
+    first_event: bytes,
+    process: UUID,
+    lease: timedelta,
+) -> ResumedTurn:
+    """Store the answers, the run and its first event as the caller, or nothing."""
+    values = (space_id, thread_id, client_run_id, Jsonb(list(answers)), channel, provider)
+    rows = await database.fetch(principal, _RESUME_TURN, (*values, first_event.decode(), process, lease))
+    return ResumedTurn(*rows[0])
+
+
 _FIND_RUN: Final = """
 select r.id, r.client_run_id, r.thread_id, r.space_id, r.status,
        coalesce(r.last_seq, (select max(e.seq) from assistant.run_events e where e.run_id = r.id), 0),
@@ -210,12 +250,17 @@ def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
 # Who the answer is for, and where, comes from the run: nothing of it is this statement's to choose.
 _END_RUN: Final = """
 with run as (
-    update assistant.runs set status = %(status)s, last_seq = %(last_seq)s, usage = %(usage)s, error = %(error)s,
-                              finished_at = now()
-    where id = %(run)s and epoch = %(epoch)s and status = 'running'
+    update assistant.runs r
+    set status = ended.status, last_seq = %(last_seq)s, usage = %(usage)s, error = %(error)s,
+        finished_at = case when ended.status <> 'awaiting_approval' then now() end
+    from (select case when %(status)s <> 'awaiting_approval' or exists (
+                          select from assistant.mentor_actions a join assistant.runs o on o.id = %(run)s
+                          where a.run_id = coalesce(o.resumes, o.id) and a.status = 'proposed')
+                      then %(status)s else 'completed' end as status) as ended
+    where r.id = %(run)s and r.epoch = %(epoch)s and r.status = 'running'
       and exists (select 1 from assistant.run_events e where e.run_id = %(run)s and e.seq = %(first_seq)s - 1)
       and (select count(*) from assistant.run_steps s where s.run_id = %(run)s) >= %(steps)s
-    returning id, user_id, space_id, thread_id, answer_id, client_run_id
+    returning r.id, r.user_id, r.space_id, r.thread_id, r.answer_id, r.client_run_id, r.resumes, ended.status
 ), events as (
     insert into assistant.run_events (run_id, seq, event)
     select run.id, e.seq, e.event::json from run, unnest(%(seqs)s::int[], %(events)s::text[]) as e (seq, event)
@@ -223,7 +268,7 @@ with run as (
     insert into public.chat_messages (id, space_id, user_id, is_from_user, message, metadata, thread_id, run_id)
     select answer_id, space_id, user_id, false, %(text)s,
            jsonb_build_object('run_id', client_run_id) || %(metadata)s, thread_id, id
-    from run
+    from run where resumes is null or %(status)s <> 'awaiting_approval' -- which then only tells what is still open
 ), unfinished as (
     insert into assistant.run_steps (run_id, n, role, blocks)
     select run.id, (select count(*) from assistant.run_steps s where s.run_id = %(run)s), 'assistant',

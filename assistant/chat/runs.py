@@ -22,6 +22,7 @@ from assistant.db.session import Database
 from assistant.errors import AssistantError, UnavailableError
 from assistant.llm.events import Usage
 from assistant.llm.tokens import estimate_tokens
+from assistant.mentor.actions.service import Actions
 from assistant.mentor.events import TurnRecord
 
 log = structlog.get_logger(__name__)
@@ -45,6 +46,7 @@ class RunManager:
         self.process = uuid4()
         self.mentor = mentor
         self.fanout = Fanout(listen_url, self._cancel_here)
+        self._actions = Actions(database)
         self._database = database
         self._turn_seconds = turn_seconds
         self._writer = LogWriter(database, self.process)
@@ -106,8 +108,9 @@ class RunManager:
             await asyncio.sleep(SWEEP_SECONDS if swept else LEASE.total_seconds())
 
     async def sweep(self) -> None:
-        """End the runs whose process is gone."""
+        """End the runs whose process is gone; do what it was to do."""
         await repository.forget_listeners(self._database)
+        await self._actions.sweep()
         while True:
             orphan = await repository.take_expired(self._database, list(self._runs), self.process, LEASE)
             if orphan is None:

@@ -1,15 +1,19 @@
 """What clients send and get in conversations. The field names of a run's input are AG-UI's, the others the schema's."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
 
 from assistant.chat.repository import Run, StoredMessage
-from assistant.chat.service import NewTurn
+from assistant.chat.service import NewTurn, ResumedTurn
 from assistant.errors import InvalidError, NotFoundError
 from assistant.http import Outgoing
+from assistant.mentor.actions.service import Answer
+
+MAX_ANSWERS: Final = 50
+"""Interrupts that one input answers: a turn proposes four at most."""
 
 RunStatus = Literal["running", "awaiting_approval", "completed", "cancelled", "failed", "interrupted"]
 
@@ -35,9 +39,34 @@ class InputMessage(msgspec.Struct, frozen=True):
         return "\n".join(part.text for part in self.content or [] if part.type == "text")
 
 
+class ResumePayload(msgspec.Struct, frozen=True):
+    """The learner's word on a proposal."""
+
+    approved: bool
+    arguments: dict[str, Any] | None = None
+    """As they edited them; left out: as proposed."""
+
+
 class ResumeEntry(msgspec.Struct, frozen=True, rename="camel"):
+    """An answer to an interrupt. `cancelled` is a no."""
+
     interrupt_id: str
-    status: str
+    status: Literal["resolved", "cancelled"]
+    payload: ResumePayload | None = None
+
+    def as_answer(self) -> Answer:
+        """Raises NotFoundError, InvalidError."""
+        try:
+            action_id = UUID(self.interrupt_id)
+        except ValueError as exc:
+            raise NotFoundError("Nothing waits for this answer.", code="unknown_interrupt") from exc
+        if self.status == "cancelled":
+            return Answer(action_id, approved=False)
+        if self.payload is None:
+            raise InvalidError(
+                "An interrupt that is resolved needs a payload that says `approved`.", path="resume.payload"
+            )
+        return Answer(action_id, self.payload.approved, self.payload.arguments)
 
 
 class RunAgentInput(msgspec.Struct, frozen=True, rename="camel"):
@@ -45,15 +74,16 @@ class RunAgentInput(msgspec.Struct, frozen=True, rename="camel"):
 
     thread_id: str
     run_id: str
-    messages: list[InputMessage]
-    resume: list[ResumeEntry] | None = None
+    messages: list[InputMessage] = []
+    resume: Annotated[list[ResumeEntry], msgspec.Meta(max_length=MAX_ANSWERS)] | None = None
 
-    def as_turn(self, space_id: UUID, channel: str = "web") -> NewTurn:
-        """The new turn: the last user message. Raises InvalidError, NotFoundError."""
+    def as_turn(self, space_id: UUID, channel: str = "web") -> NewTurn | ResumedTurn:
+        """What is to be done: answers where there are some, else the last user message. Raises InvalidError."""
+        if self.resume:
+            answers = [entry.as_answer() for entry in self.resume]
+            return ResumedTurn(space_id, self.thread_id, self.run_id, answers, channel)
         message = next((message for message in reversed(self.messages) if message.role == "user"), None)
         if message is None:
-            if self.resume:
-                raise NotFoundError("Nothing waits for an answer here.", code="unknown_interrupt")
             raise InvalidError("There is no message of the user.", path="messages")
         return NewTurn(space_id, self.thread_id, self.run_id, message.id, message.text, channel)
 

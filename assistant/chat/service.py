@@ -3,18 +3,20 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from assistant.chat import folding, repository
 from assistant.chat.answering import LiveRun
 from assistant.chat.events import encode_event, run_started
-from assistant.chat.repository import BegunTurn, Run, StoredMessage
+from assistant.chat.repository import Run, StoredMessage
 from assistant.chat.runs import LEASE, RunManager
 from assistant.db.identity import Principal
 from assistant.db.session import Database
 from assistant.errors import AssistantError, ConflictError, ForbiddenError, InvalidError, NotFoundError, TooLargeError
 from assistant.limits import Limits
+from assistant.mentor.actions.service import Actions, Answer
+from assistant.mentor.events import Resumption
 
 MAX_MESSAGE_CHARACTERS: Final = 32_000
 """About 20 pages; what is longer belongs into a document."""
@@ -41,6 +43,17 @@ class NewTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class ResumedTurn:
+    """Answers to what the mentor proposed in this conversation."""
+
+    space_id: UUID
+    thread_id: str
+    client_run_id: str
+    answers: list[Answer]
+    channel: str = "web"
+
+
+@dataclass(frozen=True, slots=True)
 class FollowedRun:
     """A run that can be followed."""
 
@@ -51,6 +64,7 @@ class FollowedRun:
 class ChatService:
     def __init__(self, database: Database, runs: RunManager, limits: Limits) -> None:
         self._database = database
+        self._actions = Actions(database)
         self._runs = runs
         self._limits = limits
 
@@ -80,12 +94,53 @@ class ChatService:
             lease=LEASE,
         )
         if begun.outcome not in ("started", "repeated"):
-            raise _refusal(begun)
+            raise _refusal(begun.outcome)
         assert begun.run_id is not None
         assert begun.client_run_id is not None
         assert begun.answer_id is not None
         if begun.outcome == "started":
             self._launch(principal, turn, begun.run_id, begun.answer_id, first_event)
+        return FollowedRun(begun.run_id, begun.client_run_id)
+
+    async def start(self, principal: Principal, turn: NewTurn | ResumedTurn) -> FollowedRun:
+        """See `begin` and `resume_turn`."""
+        return await (self.begin(principal, turn) if isinstance(turn, NewTurn) else self.resume_turn(principal, turn))
+
+    async def resume_turn(self, principal: Principal, turn: ResumedTurn) -> FollowedRun:
+        """Store the answers and begin the run in which they are carried out; they are durable when this returns.
+
+        The model goes on once all that it proposed is answered. Answers that were given before get the run in which
+        it did. Raises NotFoundError (`unknown_interrupt`), InvalidError, ConflictError (`run_active`, `run_id_reused`),
+        TooManyRequestsError.
+        """
+        _check_names(turn.thread_id, turn.client_run_id)
+        assert principal.user_id is not None, "only people answer"
+        await self._limits.count_turn(principal.user_id, turn.space_id)
+        answers = await self._actions.read_answers(principal, turn.answers)
+        first_event = encode_event(run_started(turn.thread_id, turn.client_run_id), turn.client_run_id, 1)
+        begun = await repository.resume_turn(
+            self._database,
+            principal,
+            space_id=turn.space_id,
+            thread_id=turn.thread_id,
+            client_run_id=turn.client_run_id,
+            answers=[_answer_row(answer) for answer in answers],
+            channel=turn.channel,
+            provider=self._runs.mentor.provider,
+            first_event=first_event,
+            process=self._runs.process,
+            lease=LEASE,
+        )
+        if begun.outcome not in ("started", "repeated"):
+            raise _refusal(begun.outcome)
+        assert begun.run_id is not None
+        assert begun.client_run_id is not None
+        if begun.outcome == "started":
+            assert begun.answer_id is not None
+            assert begun.resumed is not None
+            answered = frozenset(answer.action_id for answer in answers)
+            resumption = Resumption(begun.resumed, answered, goes_on=bool(begun.goes_on))
+            self._launch(principal, turn, begun.run_id, begun.answer_id, first_event, resumption=resumption)
         return FollowedRun(begun.run_id, begun.client_run_id)
 
     async def check_space(self, principal: Principal, space_id: UUID) -> None:
@@ -143,7 +198,16 @@ class ChatService:
             raise NotFoundError("There is no such space.")
         return messages
 
-    def _launch(self, principal: Principal, turn: NewTurn, run_id: UUID, answer_id: UUID, first_event: bytes) -> None:
+    def _launch(
+        self,
+        principal: Principal,
+        turn: NewTurn | ResumedTurn,
+        run_id: UUID,
+        answer_id: UUID,
+        first_event: bytes,
+        *,
+        resumption: Resumption | None = None,
+    ) -> None:
         assert principal.user_id is not None, "only a signed-in person gets past begin_turn"
         self._runs.launch(
             LiveRun(
@@ -153,8 +217,9 @@ class ChatService:
                 space_id=turn.space_id,
                 user_id=principal.user_id,
                 answer_id=answer_id,
-                question=turn.text,
+                question=turn.text if isinstance(turn, NewTurn) else "",
                 log=self._runs.open_log(run_id, turn.client_run_id, principal.user_id, first_event),
+                resumption=resumption,
             )
         )
 
@@ -184,14 +249,8 @@ class ChatService:
 
 
 def _check(turn: NewTurn) -> None:
-    for path, name in (
-        ("threadId", turn.thread_id),
-        ("runId", turn.client_run_id),
-        ("messages.id", turn.client_message_id),
-    ):
-        if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
-            raise InvalidError(f"{path} must have 1 to {MAX_NAME_CHARACTERS} characters.", path=path)
-        _check_characters(name, path)
+    _check_names(turn.thread_id, turn.client_run_id)
+    _check_name("messages.id", turn.client_message_id)
     if len(turn.text) > MAX_MESSAGE_CHARACTERS:
         raise TooLargeError(
             f"A message may have {MAX_MESSAGE_CHARACTERS:,} characters, this one has {len(turn.text):,}. "
@@ -203,14 +262,30 @@ def _check(turn: NewTurn) -> None:
     _check_characters(turn.text, "messages")
 
 
+def _check_names(thread_id: str, client_run_id: str) -> None:
+    _check_name("threadId", thread_id)
+    _check_name("runId", client_run_id)
+
+
+def _check_name(path: str, name: str) -> None:
+    if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
+        raise InvalidError(f"{path} must have 1 to {MAX_NAME_CHARACTERS} characters.", path=path)
+    _check_characters(name, path)
+
+
+def _answer_row(answer: Answer) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": str(answer.action_id), "approved": answer.approved}
+    return row if answer.arguments is None else row | {"arguments": answer.arguments}
+
+
 def _check_characters(text: str, path: str) -> None:
     """PostgreSQL stores neither NUL nor half of a surrogate pair."""
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise InvalidError("The text has characters that cannot be stored.", path=path)
 
 
-def _refusal(begun: BegunTurn) -> AssistantError:
-    match begun.outcome:
+def _refusal(outcome: str) -> AssistantError:
+    match outcome:
         case "forbidden":
             return ForbiddenError("Only members of this space can talk to its mentor.")
         case "run_active":
@@ -219,5 +294,7 @@ def _refusal(begun: BegunTurn) -> AssistantError:
             return ConflictError("This message id was used for another message.", code="message_id_reused")
         case "run_id_reused":
             return ConflictError("This run id was used for another message.", code="run_id_reused")
+        case "unknown_interrupt":
+            return NotFoundError("Nothing waits for this answer here.", code="unknown_interrupt")
         case _:
             return NotFoundError("There is no such space.")

@@ -22,7 +22,7 @@ from assistant.db.session import Database
 from assistant.errors import ConfigurationError, ConflictError
 from assistant.goals import service as goals
 from assistant.identity import MAX_TTL_SECONDS, build_issuer
-from assistant.mentor.toolbox import TOOLS
+from assistant.mentor.toolbox import WRITE_TOOLS
 from assistant.settings import Settings
 from assistant.spaces import service as spaces
 
@@ -166,7 +166,7 @@ def create_space(email: str, goal: str, title: str, let_mentor_write: bool, as_j
 async def _create_space(
     settings: Settings, email: str, goal: str, title: str, *, let_mentor_write: bool
 ) -> tuple[UUID, UUID]:
-    tools = {spec.name: "auto" for spec in TOOLS if spec.write}
+    tools = dict.fromkeys(WRITE_TOOLS, "auto")
     values = {"ai_mentor_config": {"tools": tools}} if let_mentor_write else {}
     async with open_database(settings) as database:
         return await open_space(database, await find_user(database, email), goal, title, **values)

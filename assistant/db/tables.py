@@ -7,12 +7,13 @@ from assistant.db import models as service
 from assistant.db.base import Base
 from assistant.goals import models as goals
 from assistant.knowledge import models as knowledge
+from assistant.mentor.actions import models as actions
 from assistant.notices import models as notices
 from assistant.sharing import models as sharing
 from assistant.spaces import models as spaces
 from assistant.upkeep import models as upkeep
 from assistant.usage import models as usage
 
-FEATURES = (accounts, blog, chat, goals, knowledge, notices, service, sharing, spaces, upkeep, usage)
+FEATURES = (accounts, actions, blog, chat, goals, knowledge, notices, service, sharing, spaces, upkeep, usage)
 
 metadata = Base.metadata

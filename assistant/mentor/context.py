@@ -28,8 +28,8 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class MentorContext:
-    """What the tools of one turn are given. Who acts, and where, is said here and never by a model."""
+class Scene:
+    """Who acts, and where: said here and never by a model."""
 
     principal: Principal
     space_id: UUID
@@ -39,8 +39,16 @@ class MentorContext:
     marker: str
     """This turn's, see assistant/mentor/delimiting.py."""
     now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MentorContext(Scene):
+    """What the tools of one turn are given."""
+
     database: Database
     retriever: Retriever
+    run_id: UUID | None = None
+    """The run whose calls they are; None: a chain of somebody else's, in which nothing can be proposed."""
 
 
 DEFAULT_TYPE: Final = "types/default"

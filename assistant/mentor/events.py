@@ -12,6 +12,7 @@ from uuid import UUID
 
 from assistant.db.identity import Principal
 from assistant.llm.events import Block, TextDelta, ToolInputDelta, ToolUseStarted, Usage
+from assistant.mentor.actions.models import Action
 from assistant.mentor.citations import Citation
 
 Message = dict[str, Any]
@@ -64,13 +65,29 @@ class Conversation(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Resumption:
+    """Answers to what an earlier run proposed. They are stored; what was approved is still to be done."""
+
+    run_id: UUID
+    """The run that proposed."""
+    answered: frozenset[UUID]
+    """The actions that were answered this time."""
+    goes_on: bool
+    """All of that run's proposals are answered, so the model hears of it and goes on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One question of one person in one space. Who they are comes from the run, never from a model."""
 
     principal: Principal
     space_id: UUID
     question: str
+    """Empty where the turn is a resumption."""
     conversation: Conversation
+    run_id: UUID | None = None
+    """None: it is no run of a stored conversation, and nothing can be proposed."""
+    resumption: Resumption | None = None
 
 
 @dataclass(slots=True)
@@ -92,3 +109,7 @@ class TurnRecord:
     prompt: dict[str, str] = field(default_factory=dict)
     """Name, version and content hash of the prompt."""
     rounds: int = 0
+    executed: list[str] = field(default_factory=list)
+    """Tools whose change was made in this turn, at once or after an approval."""
+    waiting: list[Action] = field(default_factory=list)
+    """What the turn stopped for: proposals that the learner has not answered."""

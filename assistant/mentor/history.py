@@ -24,14 +24,23 @@ _ABOUT_SUMMARY: Final = (
 )
 
 
-def prepare_history(messages: Sequence[Message]) -> list[Message]:
+def prepare_history(messages: Sequence[Message], *, waits: bool = False) -> list[Message]:
     """Tool calls paired, roles in turn, and a summary in front of the first question that is told.
 
-    Begins with a question and ends with an answer; or it is nothing but the summary, or empty.
+    Begins with a question and ends with an answer; or it is nothing but the summary, or empty. If the model `waits` for
+    the last message, it is that, if it goes with what is before it.
     """
     summary = [block for message in messages[:1] if is_summary(message) for block in blocks_of(message)]
-    turns = alternate_roles(pair_tool_uses(list(_from_first_question(messages[bool(summary) :]))))
+    turns = alternate_roles(pair_tool_uses(list(_from_first_question(messages[bool(summary) :]))), waits=waits)
     return _with_summary(turns, summary)
+
+
+def resume_history(messages: Sequence[Message], results: list[Block]) -> list[Message] | None:
+    """Earlier turns up to an answer that waits for `results`, and those; None: something was said since then."""
+    history = prepare_history([*messages, {"role": "user", "content": results}], waits=True)
+    wanted = {block["tool_use_id"] for block in results}
+    given = {block.get("tool_use_id") for block in blocks_of(history[-1])} if history else set()
+    return history if wanted <= given else None
 
 
 def write_summary(summary: str, *, tainted: bool) -> Message:
@@ -132,8 +141,11 @@ def _cancelled(uses: Sequence[str]) -> list[Block]:
     return [{"type": "tool_result", "tool_use_id": use, "content": CANCELLED, "is_error": True} for use in uses]
 
 
-def alternate_roles(messages: Sequence[Message]) -> list[Message]:
-    """User, assistant, user …, assistant. Where an answer is missing, it is said that it was not finished."""
+def alternate_roles(messages: Sequence[Message], *, waits: bool = False) -> list[Message]:
+    """User, assistant, user …, assistant. Where an answer is missing, it is said that it was not finished.
+
+    If the model `waits`, the last one may be missing: it is to come.
+    """
     unfinished: Message = {"role": "assistant", "content": [{"type": "text", "text": UNFINISHED}]}
     result: list[Message] = []
     for message in messages:
@@ -144,4 +156,4 @@ def alternate_roles(messages: Sequence[Message]) -> list[Message]:
             result.append(unfinished)
         if result or message["role"] == "user":
             result.append(message)
-    return [*result, unfinished] if result and result[-1]["role"] == "user" else result
+    return [*result, unfinished] if result and result[-1]["role"] == "user" and not waits else result

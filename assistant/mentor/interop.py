@@ -7,9 +7,10 @@ from typing import Any
 
 from langchain_core.tools import StructuredTool
 
+from assistant.mentor.actions.models import Action
 from assistant.mentor.context import MentorContext
 from assistant.mentor.tools import available_tools, run_tool
-from assistant.mentor.toolspec import ToolOutcome, ToolSpec
+from assistant.mentor.toolspec import ToolOutcome, ToolSpec, numbered
 
 
 def langchain_tools(context: MentorContext, *, tainted: bool = False) -> list[StructuredTool]:
@@ -23,7 +24,9 @@ def langchain_tools(context: MentorContext, *, tainted: bool = False) -> list[St
 
 def _structured_tool(spec: ToolSpec, context: MentorContext, shown: list[int], *, tainted: bool) -> StructuredTool:
     async def call(**arguments: Any) -> tuple[str, ToolOutcome]:
-        outcome = await run_tool(spec.name, arguments, context, tainted=tainted, first_passage=shown[0] + 1)
+        result = await run_tool(spec.name, arguments, context, tainted=tainted)
+        assert not isinstance(result, Action), "without a run nothing can be proposed"
+        outcome = numbered(result, shown[0] + 1)
         shown[0] += len(outcome.passages)  # passages are numbered on over all calls
         return outcome.content, outcome
 

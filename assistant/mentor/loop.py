@@ -7,6 +7,8 @@
     cite        marks → quotes that stand in the documents
     ground      under `grounding: strict`: what has no source is left out, and only then is anything said
 
+Where a tool's change needs the learner's approval, the answer stops there, and a later turn resumes it.
+
 What was said and used so far stands in the TurnRecord at any moment, also where the answer breaks off.
 """
 
@@ -16,6 +18,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, Final
 
 import msgspec
@@ -39,6 +42,9 @@ from assistant.llm.events import (
 from assistant.llm.pricing import resolve_model
 from assistant.llm.prompts import PromptLibrary
 from assistant.llm.tokens import content_tokens, text_tokens
+from assistant.mentor.actions.models import Action
+from assistant.mentor.actions.service import Actions, told
+from assistant.mentor.actions.wording import tell
 from assistant.mentor.briefing import read_turn
 from assistant.mentor.citations import cite, verify
 from assistant.mentor.context import (
@@ -53,7 +59,7 @@ from assistant.mentor.context import (
 from assistant.mentor.delimiting import new_marker
 from assistant.mentor.events import MentorEvent, Message, Notice, ToolResult, ToolUseEnded, Turn, TurnRecord
 from assistant.mentor.grounding import ground
-from assistant.mentor.history import add_question, prepare_history
+from assistant.mentor.history import add_question, prepare_history, resume_history
 from assistant.mentor.offline.requests import read_request
 from assistant.mentor.policies import (
     ANSWER_CHARACTERS,
@@ -67,7 +73,7 @@ from assistant.mentor.policies import (
 from assistant.mentor.spoken import spoken
 from assistant.mentor.state import LearnerState, load_learner_state
 from assistant.mentor.tools import is_write, offered, run_tool
-from assistant.mentor.toolspec import ToolOutcome, outcome
+from assistant.mentor.toolspec import Numbered, ToolOutcome, numbered, outcome
 from assistant.spaces.mentor_config import MentorConfig
 
 log = structlog.get_logger(__name__)
@@ -77,6 +83,8 @@ SEARCH: Final = "search_documents"
 
 UNCHOSEN_MODEL: Final = "claude-3-haiku"
 """The preference that the schema gives to everybody: no choice, so that the service's own model answers."""
+
+OUTCOME: Final = "(The learner has answered what was proposed earlier.)"
 
 LIMIT_REACHED: Final = outcome(
     "not_done",
@@ -126,6 +134,7 @@ class Mentor:
         self._prompt = prompts.get(PROMPT)
         check_prompt(self._prompt)
         self._default_model = default_model
+        self._actions = Actions(database)
         self.provider = model.name
 
     async def answer(self, turn: Turn, record: TurnRecord) -> AsyncGenerator[MentorEvent, None]:
@@ -136,7 +145,6 @@ class Mentor:
         config = MentorConfig.parse(state.mentor_config)
         preferred = None if state.ai_model == UNCHOSEN_MODEL else state.ai_model
         record.model = resolve_model(config.model or preferred or self._default_model)
-        passages = await self._search(turn, history)
         context = MentorContext(
             principal=turn.principal,
             space_id=turn.space_id,
@@ -146,38 +154,105 @@ class Mentor:
             now=datetime.now(UTC),
             database=self._database,
             retriever=self._retriever,
+            run_id=turn.run_id,
         )
-        question = build_question(state, passages, turn.question, context.marker, language=config.language)
+        answer = self._ask if turn.resumption is None else self._resume
+        async with aclosing(answer(turn, record, context, state, history)) as events:
+            async for event in events:
+                yield event
+
+    async def _ask(
+        self, turn: Turn, record: TurnRecord, context: MentorContext, state: LearnerState, history: list[Message]
+    ) -> AsyncGenerator[MentorEvent, None]:
+        """Answer a question."""
+        earlier = prepare_history(history)
+        passages = await self._search(turn, earlier)
+        question = build_question(state, passages, turn.question, context.marker, language=context.config.language)
         turn.conversation.append("user", question)
         rounds = _Rounds(self._model, context, turn, record, passages or [])
-        request = ModelRequest(
+        request = self._request(record, context, add_question(earlier, question))
+        held = self._held(turn, context, state, [question[0]["text"]], searched=passages is not None)
+        async with aclosing(self._rounds(rounds, request, turn, record, held)) as events:
+            async for event in events:
+                yield event
+        if record.waiting or rounds.acted or passages is None or record.citations:
+            return
+        if _is_question(question, request):
+            yield _notice(record, "no_sources", {})
+
+    async def _resume(
+        self, turn: Turn, record: TurnRecord, context: MentorContext, state: LearnerState, history: list[Message]
+    ) -> AsyncGenerator[MentorEvent, None]:
+        """Do what was approved; once all is answered, let the model go on from there."""
+        assert turn.resumption is not None
+        asked = [each for each in await self._actions.of_run(turn.principal, turn.resumption.run_id) if each.reason]
+        settled = [
+            await self._actions.carry_out(turn.principal, each.id) for each in asked if each.status != "proposed"
+        ]
+        for action in settled:
+            if action.id in turn.resumption.answered:
+                result = told(action)
+                yield ToolResult(action.call_id, action.tool, result.content, result.data, result.is_error)
+        record.executed += [action.tool for action in settled if action.status == "executed"]
+        if not turn.resumption.goes_on:
+            record.waiting = [each for each in asked if each.status == "proposed"]
+            return
+        results = [_result_block(action.call_id, told(action)) for action in settled]
+        messages = resume_history(history, results)
+        if messages is None:  # the conversation has gone on: what came of it is told in the words of what is stored
+            text = "\n\n".join(tell(each.status, each.effect, each.result) for each in settled)
+            turn.conversation.append("user", [{"type": "text", "text": OUTCOME}])
+            turn.conversation.append("assistant", [{"type": "text", "text": text}])
+            record.text, record.text_in_steps, record.stop_reason = text, len(text), "end_turn"
+            yield TextDelta(text)
+            return
+        turn.conversation.append("user", results)
+        rounds = _Rounds(self._model, context, turn, record, [])
+        request = self._request(record, context, messages)
+        held = self._held(turn, context, state, [each["content"] for each in results], searched=True)
+        async with aclosing(self._rounds(rounds, request, turn, record, held)) as events:
+            async for event in events:
+                yield event
+
+    def _request(self, record: TurnRecord, context: MentorContext, messages: list[Message]) -> ModelRequest:
+        assert record.model is not None
+        return ModelRequest(
             model=record.model,
-            system=build_system(prompt, config),
-            messages=add_question(history, question),
-            tools=offered(config, can_write=state.can_write),
+            system=build_system(self._prompt, context.config),
+            messages=messages,
+            tools=offered(context.config, can_write=context.can_write),
             max_tokens=OUTPUT_TOKENS,
         )
+
+    def _held(
+        self, turn: Turn, context: MentorContext, state: LearnerState, own: list[str], *, searched: bool
+    ) -> "_Held | None":
         # The offline mentor quotes and reports, so it has nothing to hold back.
-        held = config.grounding == "strict" and self._model.name != "offline"
+        if context.config.grounding != "strict" or self._model.name == "offline":
+            return None
+        language = context.config.language or detect_language(turn.question, state.language or "en")
+        return _Held(own, language, searched)
+
+    async def _rounds(
+        self, rounds: "_Rounds", request: ModelRequest, turn: Turn, record: TurnRecord, held: "_Held | None"
+    ) -> AsyncGenerator[MentorEvent, None]:
+        """The model's replies, with their sources, also where they break off."""
         try:
             async with aclosing(rounds.run(request)) as events:
                 async for event in events:
                     if not (held and isinstance(event, TextDelta)):
                         yield event
         except BaseException:  # stopped, or failed: what was said up to there keeps its sources, where they can be had
-            if held:  # nothing was said yet
+            if held is not None:  # nothing was said yet
                 record.text = ""
             with suppress(AssistantError):
                 await self._cite(turn, record, rounds.shown)
             raise
         await self._cite(turn, record, rounds.shown)
-        if held:
-            language = config.language or detect_language(turn.question, state.language or "en")
-            own = [question[0]["text"], *rounds.results]
-            for event in _say_grounded(record, own, language, searched=passages is not None):
+        if held is not None:
+            own = [*held.own, *rounds.results]
+            for event in _say_grounded(record, own, held.language, searched=held.searched):
                 yield event
-        if passages is not None and not record.citations and not rounds.acted and _is_question(question, request):
-            yield _notice(record, "no_sources", {})
 
     async def _cite(self, turn: Turn, record: TurnRecord, shown: Sequence[Passage]) -> None:
         record.citations = await verify(self._database, turn.principal, cite(record.text, shown))
@@ -186,7 +261,7 @@ class Mentor:
         state, history = await asyncio.gather(
             load_learner_state(self._database, turn.principal, turn.space_id), turn.conversation.history()
         )
-        return state, prepare_history(history)
+        return state, history
 
     async def _search(self, turn: Turn, history: Sequence[Message]) -> list[Passage] | None:
         """Passages for the question; None where the documents cannot be searched: then nothing is guessed."""
@@ -202,6 +277,16 @@ class Mentor:
             log.warning("documents_not_searched", code=error.code)
             return None
         return fit_passages(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Text that is said only once it is checked, and by what."""
+
+    own: list[str]
+    """Texts that tell of the learner."""
+    language: str
+    searched: bool
 
 
 class _Rounds:
@@ -245,13 +330,15 @@ class _Rounds:
             results: list[Block] = []
             # The offline mentor takes requests from the question alone: no document can have put one there.
             tainted = self._model.name != "offline" and is_tainted(messages)
-            for call in calls:
-                result = await self._call(call, tainted=tainted)
-                results.append(_result_block(call, result))
+            async for call, result in self._carry_out(calls, tainted=tainted):
+                results.append(_result_block(call["id"], result))
                 yield ToolResult(call["id"], call["name"], result.content, result.data, result.is_error)
-            self._turn.conversation.append("user", results)
-            messages.append({"role": "user", "content": results})
-            if stopped:  # it was told, and asked for tools all the same
+            if results:
+                self._turn.conversation.append("user", results)
+                messages.append({"role": "user", "content": results})
+            if (
+                stopped or self._record.waiting
+            ):  # it was told, and asked for tools all the same; or the learner is asked
                 break
         else:
             self._limits.reached = "rounds"
@@ -260,18 +347,39 @@ class _Rounds:
         if self._record.stop_reason not in ("end_turn", "tool_use", "stop_sequence"):
             yield _notice(self._record, "answer_cut", {"reason": self._record.stop_reason})
 
-    async def _call(self, call: Block, *, tainted: bool) -> ToolOutcome:
+    async def _carry_out(
+        self, calls: Sequence[Block], *, tainted: bool
+    ) -> AsyncGenerator[tuple[Block, ToolOutcome], None]:
+        """The outcomes, in the order of the calls: those that only read, together; those that write, one by one."""
+        for writes, group in groupby(calls, key=lambda call: is_write(call["name"])):
+            together = list(group)
+            if writes:
+                done = [(call, await self._call(call, tainted=tainted)) for call in together]
+            else:
+                found = await asyncio.gather(*(self._call(call, tainted=tainted) for call in together))
+                done = list(zip(together, found, strict=True))
+            for call, result in done:
+                if isinstance(result, Action):
+                    self._record.waiting.append(result)
+                else:
+                    yield call, self._settle(call, result)
+
+    async def _call(self, call: Block, *, tainted: bool) -> ToolOutcome | Numbered | Action:
         if not self._limits.admit(call):
             return LIMIT_REACHED
         self.acted = self.acted or call["name"] != SEARCH
-        first = len(self.shown) + 1
-        result = await run_tool(call["name"], call["input"], self._context, tainted=tainted, first_passage=first)
-        self.shown += result.passages
-        if not result.passages:
-            self.results.append(result.content)
-        if result.is_error:
+        return await run_tool(call["name"], call["input"], self._context, tainted=tainted, call_id=call["id"])
+
+    def _settle(self, call: Block, result: ToolOutcome | Numbered) -> ToolOutcome:
+        settled = numbered(result, len(self.shown) + 1)
+        self.shown += settled.passages
+        if not settled.passages:
+            self.results.append(settled.content)
+        if settled.is_error:
             self._limits.note_failure(call)
-        return result
+        elif is_write(call["name"]) and settled.data["status"] == "done":
+            self._record.executed.append(call["name"])
+        return settled
 
 
 class _Reply:
@@ -363,6 +471,6 @@ def _notice(record: TurnRecord, name: str, value: dict[str, Any]) -> Notice:
     return notice
 
 
-def _result_block(call: Block, result: ToolOutcome) -> Block:
-    block: Block = {"type": "tool_result", "tool_use_id": call["id"], "content": result.content}
+def _result_block(call_id: str, result: ToolOutcome) -> Block:
+    block: Block = {"type": "tool_result", "tool_use_id": call_id, "content": result.content}
     return block | {"is_error": True} if result.is_error else block

@@ -1,14 +1,20 @@
-"""What a tool is: a name, a description for a model, arguments, and a function that acts as the learner."""
+"""What a tool is: a name, a description for a model, arguments, and a function that acts as the learner.
+
+A tool that reads runs by itself, and beside others. One that writes is given a session, so that the change and the row
+that says so (assistant/mentor/actions) are of one transaction.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, Literal
+from uuid import UUID
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.knowledge.retrieval import Passage
-from assistant.mentor.context import MentorContext
+from assistant.mentor.context import MentorContext, Scene
 
 Status = Literal["done", "not_done", "failed"]
 
@@ -32,6 +38,33 @@ def outcome(status: Status, **facts: Any) -> ToolOutcome:
     return ToolOutcome(msgspec.json.encode(data).decode(), msgspec.to_builtins(data), is_error=status == "failed")
 
 
+Numbered = Callable[[int], ToolOutcome]
+"""An outcome that shows passages, once the number of the first of them is known."""
+
+
+def numbered(result: ToolOutcome | Numbered, first: int) -> ToolOutcome:
+    """The outcome, its passages numbered from `first`."""
+    return result if isinstance(result, ToolOutcome) else result(first)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a write has changed: one row."""
+
+    kind: Literal["created", "changed"]
+    table: str
+    row_id: UUID
+    title: str
+    """What the row is called, or what it belongs to."""
+    fields: dict[str, dict[str, Any]]
+    """`{name: {"before": …, "after": …}}` of each field that is another now; of a new row all that undo needs."""
+    facts: dict[str, Any]
+    """For the model."""
+
+    def outcome(self) -> ToolOutcome:
+        return outcome("done", **self.facts)
+
+
 class ToolRefusal(Exception):  # noqa: N818  # an answer to the model, which can do better; nothing is broken
     """Why a call cannot be carried out, as a sentence that a model can act on."""
 
@@ -42,21 +75,37 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """One tool. `run` gets its arguments validated, and the number for the first passage that it may show."""
+    """One tool, as a model is told of it."""
 
     name: str
     description: str
     arguments: type[Arguments]
-    run: Callable[[MentorContext, Any, int], Awaitable[ToolOutcome]]
-    write: bool = False
-    """It changes something, so the space's policy decides whether it runs at once."""
-    editors_only: bool = False
-    """Not offered to those who may not change what the space holds."""
 
     @property
     def input_schema(self) -> dict[str, Any]:
         """JSON Schema of the arguments, without references. Shared: not to be changed."""
         return _schema(self.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTool(ToolSpec):
+    """`run` gets its arguments validated."""
+
+    run: Callable[[MentorContext, Any], Awaitable[ToolOutcome | Numbered]]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteTool(ToolSpec):
+    """It changes something, so the space's policy decides whether that is done at once.
+
+    `apply` makes the change within the session, or raises and has changed nothing that stays.
+    """
+
+    apply: Callable[[AsyncSession, Scene, Any], Awaitable[Effect]]
+    target: str | None = None
+    """The argument that says which row is changed; None: a new one is made."""
+    editors_only: bool = False
+    """Not offered to those who may not change what the space holds."""
 
 
 @cache

@@ -41,7 +41,8 @@ async def test_a_call_does_what_it_does_in_the_loop(database: Database, make_per
 
     message = await tools["create_task"].ainvoke(call)
 
-    listed = await run_tool("list_tasks", {}, context, tainted=False, first_passage=1)
+    listed = await run_tool("list_tasks", {}, context, tainted=False)
+    assert isinstance(listed, ToolOutcome)
     assert isinstance(message.artifact, ToolOutcome)
     assert [task["title"] for task in listed.data["tasks"]] == ["Tie a knot"]
     assert json.loads(message.content)["task"]["id"] == listed.data["tasks"][0]["id"]

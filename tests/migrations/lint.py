@@ -62,6 +62,7 @@ EVERYWHERE: Final = {
 NEW_TABLES: Final = {
     "require-concurrent-index-creation": "no installation has rows in these tables yet",
     "adding-foreign-key-constraint": "nor has it any to look through",
+    "constraint-missing-not-valid": "nor has it any to look through",
     "prefer-identity": "the queue's tables are as its package makes them",
     "prefer-text-field": "so they are",
 }

@@ -9,9 +9,9 @@ from assistant.mentor.toolbox.documents import LIST_DOCUMENTS, READ_DOCUMENT, SE
 from assistant.mentor.toolbox.goals import CREATE_GOAL, LIST_GOALS, UPDATE_GOAL
 from assistant.mentor.toolbox.modules import LIST_MODULES, SPACE_SUMMARY, UPDATE_MODULE_PROGRESS
 from assistant.mentor.toolbox.tasks import CREATE_TASK, LIST_TASKS, UPDATE_TASK
-from assistant.mentor.toolspec import ToolSpec
+from assistant.mentor.toolspec import ReadTool, WriteTool
 
-TOOLS: Final[tuple[ToolSpec, ...]] = (
+TOOLS: Final[tuple[ReadTool | WriteTool, ...]] = (
     SEARCH_DOCUMENTS,
     READ_DOCUMENT,
     LIST_DOCUMENTS,
@@ -25,3 +25,5 @@ TOOLS: Final[tuple[ToolSpec, ...]] = (
     UPDATE_MODULE_PROGRESS,
     SPACE_SUMMARY,
 )
+
+WRITE_TOOLS: Final = {tool.name: tool for tool in TOOLS if isinstance(tool, WriteTool)}

@@ -1,20 +1,22 @@
 """What several tools take or tell: ids, days, titles, and how a change is told."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from assistant.db.base import Identified
 from assistant.errors import NotFoundError
-from assistant.mentor.context import MentorContext
+from assistant.mentor.context import Scene
 from assistant.mentor.delimiting import clean_line
 from assistant.mentor.policies import LISTED
 from assistant.mentor.state import TITLE_CHARACTERS
-from assistant.mentor.toolspec import ToolRefusal
+from assistant.mentor.toolspec import Effect, ToolRefusal
 from assistant.spaces.models import Module
 from assistant.spaces.service import get_module, list_modules
 
@@ -55,9 +57,9 @@ def read_title(text: str) -> str:
     return title
 
 
-def short(context: MentorContext, title: str) -> str:
+def short(scene: Scene, title: str) -> str:
     """A title as a model sees it."""
-    return clean_line(title, context.marker, TITLE_CHARACTERS)
+    return clean_line(title, scene.marker, TITLE_CHARACTERS)
 
 
 def end_of(text: str, name: str) -> datetime:
@@ -93,18 +95,33 @@ def read_changes(arguments: Struct, names: tuple[str, ...], clear: list[Any] | U
     return given | dict.fromkeys(cleared)
 
 
-def tell_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Each field that is another than it was, with both."""
-    return {name: {"before": before[name], "after": value} for name, value in after.items() if before[name] != value}
+def values_of(row: Identified, names: Iterable[str]) -> dict[str, Any]:
+    """As they stand in JSON."""
+    given = msgspec.to_builtins({name: getattr(row, name) for name in names})
+    assert isinstance(given, dict)
+    return given
 
 
-async def find_module(session: AsyncSession, context: MentorContext, reference: str) -> Module:
+def created(table: str, row: Identified, names: Iterable[str], title: str, facts: dict[str, Any]) -> Effect:
+    """A new row; `names` are the columns by which it is known to be untouched."""
+    fields = {name: {"before": None, "after": value} for name, value in values_of(row, names).items()}
+    return Effect("created", table, row.id, title, fields, facts)
+
+
+def changed(table: str, row: Identified, before: Mapping[str, Any], title: str, facts: dict[str, Any]) -> Effect:
+    """A row that is as it was but for what `before` tells; the model is told each field that is another than it was."""
+    after = values_of(row, before)
+    fields = {name: {"before": before[name], "after": after[name]} for name in before if before[name] != after[name]}
+    return Effect("changed", table, row.id, title, fields, {**facts, "changed": fields})
+
+
+async def find_module(session: AsyncSession, scene: Scene, reference: str) -> Module:
     """The module of this space. Raises ToolRefusal that lists what there is."""
     with suppress(ValueError, NotFoundError):
         module = await get_module(session, UUID(reference))
-        if module.space_id == context.space_id:
+        if module.space_id == scene.space_id:
             return module
-    modules = await list_modules(session, context.space_id, limit=LISTED)
-    listed = "; ".join(f"{module.id} ({short(context, module.title)})" for module in modules)
+    modules = await list_modules(session, scene.space_id, limit=LISTED)
+    listed = "; ".join(f"{module.id} ({short(scene, module.title)})" for module in modules)
     exist = f"Its modules are: {listed}." if modules else "It has none."
     raise ToolRefusal(f"`module_id` names no module of this space. {exist}")

@@ -10,7 +10,7 @@ from assistant.mentor.context import MentorContext, fit_passages
 from assistant.mentor.policies import LISTED, PASSAGES
 from assistant.mentor.repository import newest_documents, parts_of_document
 from assistant.mentor.toolbox.arguments import DocumentId, read_id, short
-from assistant.mentor.toolspec import Arguments, ToolOutcome, ToolRefusal, ToolSpec, outcome
+from assistant.mentor.toolspec import Arguments, Numbered, ReadTool, ToolOutcome, ToolRefusal, outcome
 
 
 class SearchDocuments(Arguments, frozen=True):
@@ -25,7 +25,7 @@ class SearchDocuments(Arguments, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=PASSAGES, description="At most so many passages.")] = PASSAGES
 
 
-async def search_documents(context: MentorContext, arguments: SearchDocuments, first_passage: int) -> ToolOutcome:
+async def search_documents(context: MentorContext, arguments: SearchDocuments) -> ToolOutcome | Numbered:
     found = await context.retriever.retrieve(
         context.principal,
         context.space_id,
@@ -33,20 +33,17 @@ async def search_documents(context: MentorContext, arguments: SearchDocuments, f
         limit=arguments.limit,
     )
     passages = fit_passages(found)
-    data: dict[str, Any] = {
-        "status": "done",
-        "passages": _passage_facts(passages, first_passage),
-    }
     if not passages:
-        return ToolOutcome("Nothing relevant was found in the space's documents with these words.", data)
-    return ToolOutcome(_show(context, passages, first_passage), data, passages=passages)
+        nothing = "Nothing relevant was found in the space's documents with these words."
+        return ToolOutcome(nothing, {"status": "done", "passages": []})
+    return lambda first: _show(context, passages, first)
 
 
 class ListDocuments(Arguments, frozen=True):
     """None: it lists all that there are, as far as they fit."""
 
 
-async def list_documents(context: MentorContext, arguments: ListDocuments, first_passage: int) -> ToolOutcome:
+async def list_documents(context: MentorContext, arguments: ListDocuments) -> ToolOutcome:
     async with context.database.transaction(context.principal) as connection:
         documents = await newest_documents(connection, context.space_id, LISTED)
     learner = context.principal.user_id
@@ -65,7 +62,7 @@ class ReadDocument(Arguments, frozen=True):
     ] = 1
 
 
-async def read_document(context: MentorContext, arguments: ReadDocument, first_passage: int) -> ToolOutcome:
+async def read_document(context: MentorContext, arguments: ReadDocument) -> ToolOutcome | Numbered:
     document_id = read_id(arguments.document_id, "document_id", "list_documents or search_documents")
     async with context.database.transaction(context.principal) as connection:
         rows = await parts_of_document(connection, context.space_id, document_id, arguments.part, PASSAGES)
@@ -78,14 +75,12 @@ async def read_document(context: MentorContext, arguments: ReadDocument, first_p
     passages = fit_passages([Passage(*tuple(row)[:-2]) for row in rows])
     shown = rows[: len(passages)]
     first, last, parts = shown[0].part, shown[-1].part, shown[0].parts
-    data = {
-        "status": "done",
+    facts = {
         "document_id": str(document_id),
         "title": shown[0].title,
         "first_part": first,
         "last_part": last,
         "parts": parts,
-        "passages": _passage_facts(passages, first_passage),
     }
     told = [f"Parts {first} to {last} of {parts}."]
     told += [
@@ -95,8 +90,7 @@ async def read_document(context: MentorContext, arguments: ReadDocument, first_p
     ]
     if last < parts:
         told.append(f"Read on with part {last + 1}.")
-    told.append(_show(context, passages, first_passage))
-    return ToolOutcome(" ".join(told), data, passages=passages)
+    return lambda first_passage: _show(context, passages, first_passage, " ".join([*told, ""]), facts)
 
 
 def _passage_facts(passages: list[Passage], first: int) -> list[dict[str, Any]]:
@@ -106,12 +100,19 @@ def _passage_facts(passages: list[Passage], first: int) -> list[dict[str, Any]]:
     ]
 
 
-def _show(context: MentorContext, passages: list[Passage], first: int) -> str:
+def _show(
+    context: MentorContext, passages: list[Passage], first: int, told: str = "", facts: dict[str, Any] | None = None
+) -> ToolOutcome:
+    """The passages, numbered from `first`, after what is `told` of them."""
     shown = write_passages(passages, context.marker, context.principal.user_id, first)
-    return f"Passages, numbered on from those shown before:\n{shown}"
+    return ToolOutcome(
+        f"{told}Passages, numbered on from those shown before:\n{shown}",
+        {"status": "done", **(facts or {}), "passages": _passage_facts(passages, first)},
+        passages=passages,
+    )
 
 
-SEARCH_DOCUMENTS: Final = ToolSpec(
+SEARCH_DOCUMENTS: Final = ReadTool(
     "search_documents",
     "Search this space's documents. Returns the passages that fit best, numbered, for you to cite. Use it when the"
     " passages you were shown do not answer the question and other words may find better ones.",
@@ -119,7 +120,7 @@ SEARCH_DOCUMENTS: Final = ToolSpec(
     search_documents,
 )
 
-READ_DOCUMENT: Final = ToolSpec(
+READ_DOCUMENT: Final = ReadTool(
     "read_document",
     "Read a document of this space in its order, some parts at a time, as numbered passages for you to cite. Use it"
     " when the learner asks about a document as a whole, or when a passage is not enough without its surroundings.",
@@ -127,7 +128,7 @@ READ_DOCUMENT: Final = ToolSpec(
     read_document,
 )
 
-LIST_DOCUMENTS: Final = ToolSpec(
+LIST_DOCUMENTS: Final = ReadTool(
     "list_documents",
     "List the titles of this space's documents, the newest first. Use it when the learner asks which there are.",
     ListDocuments,

@@ -3,11 +3,12 @@
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.goals.schemas import Category, Status
-from assistant.goals.service import get_goal, open_goal
+from assistant.goals.service import open_goal
 from assistant.goals.service import update_goal as change_goal
-from assistant.mentor.context import MentorContext
+from assistant.mentor.context import MentorContext, Scene
 from assistant.mentor.policies import LISTED
 from assistant.mentor.repository import next_goals
 from assistant.mentor.toolbox.arguments import (
@@ -15,13 +16,15 @@ from assistant.mentor.toolbox.arguments import (
     Description,
     GoalId,
     NewTitle,
+    changed,
+    created,
     read_changes,
     read_id,
     read_values,
     short,
-    tell_changes,
+    values_of,
 )
-from assistant.mentor.toolspec import Arguments, ToolOutcome, ToolRefusal, ToolSpec, outcome
+from assistant.mentor.toolspec import Arguments, Effect, ReadTool, ToolOutcome, ToolRefusal, WriteTool, outcome
 
 GoalCategory = Annotated[Category, Meta(description="One word or two, such as `language`.")]
 Importance = Annotated[int, Meta(ge=0, le=1000, description="The higher, the more important; 0 where nothing is said.")]
@@ -31,7 +34,7 @@ class ListGoals(Arguments, frozen=True):
     status: Annotated[Status, Meta(description="Only goals of this status.")] = "active"
 
 
-async def list_goals(context: MentorContext, arguments: ListGoals, first_passage: int) -> ToolOutcome:
+async def list_goals(context: MentorContext, arguments: ListGoals) -> ToolOutcome:
     async with context.database.transaction(context.principal) as connection:
         goals = await next_goals(connection, context.principal.user_id, arguments.status, LISTED)
     return outcome("done", goals=[_goal_facts(context, goal) for goal in goals], total=goals[0].total if goals else 0)
@@ -47,14 +50,13 @@ class CreateGoal(Arguments, frozen=True):
     ) = UNSET
 
 
-async def create_goal(context: MentorContext, arguments: CreateGoal, first_passage: int) -> ToolOutcome:
-    learner = context.principal.user_id
+async def create_goal(session: AsyncSession, scene: Scene, arguments: CreateGoal) -> Effect:
+    learner = scene.principal.user_id
     if learner is None:
         raise ToolRefusal("Only somebody who is signed in has goals.")
     values = read_values(arguments, ("title", "description", "category", "priority", "due_date"))
-    async with context.database.session(context.principal) as session:
-        facts = _goal_facts(context, await open_goal(session, learner, values))
-    return outcome("done", goal=facts)
+    goal = await open_goal(session, learner, values)
+    return created("goals", goal, _CHANGEABLE, goal.title, {"goal": _goal_facts(scene, goal)})
 
 
 class UpdateGoal(Arguments, frozen=True):
@@ -77,50 +79,48 @@ class UpdateGoal(Arguments, frozen=True):
 _CHANGEABLE: Final = ("title", "description", "category", "status", "priority", "due_date")
 
 
-async def update_goal(context: MentorContext, arguments: UpdateGoal, first_passage: int) -> ToolOutcome:
+async def update_goal(session: AsyncSession, scene: Scene, arguments: UpdateGoal) -> Effect:
     goal_id = read_id(arguments.goal_id, "goal_id", "list_goals")
     changes = read_changes(arguments, _CHANGEABLE, arguments.clear)
-    async with context.database.session(context.principal) as session:
-        goal = await get_goal(session, goal_id)
-        before = {name: getattr(goal, name) for name in changes}
-        facts = _goal_facts(context, await change_goal(session, goal_id, changes))
-    return outcome("done", goal=facts, changed=tell_changes(before, changes))
+    goal = await change_goal(session, goal_id, {})  # locked: nobody changes it in between
+    before, title = values_of(goal, changes), goal.title
+    goal = await change_goal(session, goal_id, changes)
+    return changed("goals", goal, before, title, {"goal": _goal_facts(scene, goal)})
 
 
-def _goal_facts(context: MentorContext, goal: Any) -> dict[str, Any]:
+def _goal_facts(scene: Scene, goal: Any) -> dict[str, Any]:
     """A goal, or a row with its columns, as a model sees it."""
     return {
         "id": goal.id,
-        "title": short(context, goal.title),
-        "category": goal.category and short(context, goal.category),
+        "title": short(scene, goal.title),
+        "category": goal.category and short(scene, goal.category),
         "status": goal.status,
         "priority": goal.priority,
         "due_date": goal.due_date,
-        "overdue": goal.due_date is not None and goal.status == "active" and goal.due_date < context.now,
+        "overdue": goal.due_date is not None and goal.status == "active" and goal.due_date < scene.now,
     }
 
 
-LIST_GOALS: Final = ToolSpec(
+LIST_GOALS: Final = ReadTool(
     "list_goals",
     "List the learner's own goals, the next due first, with their ids.",
     ListGoals,
     list_goals,
 )
 
-CREATE_GOAL: Final = ToolSpec(
+CREATE_GOAL: Final = WriteTool(
     "create_goal",
     "Set a new goal for the learner. Only when the learner asks for it. A goal is what they want to reach; a single"
     " thing to do is a task.",
     CreateGoal,
     create_goal,
-    write=True,
 )
 
-UPDATE_GOAL: Final = ToolSpec(
+UPDATE_GOAL: Final = WriteTool(
     "update_goal",
     "Change a goal of the learner: its title, description, category, status, priority or due date. Only when the"
     " learner asks for it; fields that are left out stay as they are.",
     UpdateGoal,
     update_goal,
-    write=True,
+    target="goal_id",
 )

@@ -3,9 +3,10 @@
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.errors import NotFoundError
-from assistant.mentor.context import MentorContext
+from assistant.mentor.context import MentorContext, Scene
 from assistant.mentor.policies import LISTED
 from assistant.mentor.repository import next_tasks
 from assistant.mentor.toolbox.arguments import (
@@ -14,15 +15,17 @@ from assistant.mentor.toolbox.arguments import (
     ModuleId,
     NewTitle,
     TaskId,
+    changed,
+    created,
     end_of,
     find_module,
     read_changes,
     read_id,
     read_values,
     short,
-    tell_changes,
+    values_of,
 )
-from assistant.mentor.toolspec import Arguments, ToolOutcome, ToolSpec, outcome
+from assistant.mentor.toolspec import Arguments, Effect, ReadTool, ToolOutcome, WriteTool, outcome
 from assistant.spaces.schemas import Priority, TaskStatus
 from assistant.spaces.tasks import create_task as add_task
 from assistant.spaces.tasks import get_task
@@ -41,7 +44,7 @@ class ListTasks(Arguments, frozen=True):
     ) = UNSET
 
 
-async def list_tasks(context: MentorContext, arguments: ListTasks, first_passage: int) -> ToolOutcome:
+async def list_tasks(context: MentorContext, arguments: ListTasks) -> ToolOutcome:
     until = None if arguments.due_before is UNSET else end_of(arguments.due_before, "due_before")
     statuses = _OPEN if arguments.status is UNSET else (arguments.status,)
     module_id = None
@@ -70,14 +73,12 @@ class CreateTask(Arguments, frozen=True):
     module_id: ModuleId | UnsetType = UNSET
 
 
-async def create_task(context: MentorContext, arguments: CreateTask, first_passage: int) -> ToolOutcome:
+async def create_task(session: AsyncSession, scene: Scene, arguments: CreateTask) -> Effect:
     values = read_values(arguments, ("title", "description", "priority", "due_date", "module_id"))
-    async with context.database.session(context.principal) as session:
-        if "module_id" in values:
-            values["module_id"] = (await find_module(session, context, values["module_id"])).id
-        task = await add_task(session, context.space_id, **values)
-        facts = _task_facts(context, task)
-    return outcome("done", task=facts)
+    if "module_id" in values:
+        values["module_id"] = (await find_module(session, scene, values["module_id"])).id
+    task = await add_task(session, scene.space_id, **values)
+    return created("tasks", task, _CHANGEABLE, task.title, {"task": _task_facts(scene, task)})
 
 
 class UpdateTask(Arguments, frozen=True):
@@ -100,35 +101,33 @@ class UpdateTask(Arguments, frozen=True):
 _CHANGEABLE: Final = ("title", "description", "status", "priority", "due_date", "module_id")
 
 
-async def update_task(context: MentorContext, arguments: UpdateTask, first_passage: int) -> ToolOutcome:
+async def update_task(session: AsyncSession, scene: Scene, arguments: UpdateTask) -> Effect:
     task_id = read_id(arguments.task_id, "task_id", "list_tasks")
     changes = read_changes(arguments, _CHANGEABLE, arguments.clear)
-    async with context.database.session(context.principal) as session:
-        task = await get_task(session, task_id)
-        if task.space_id != context.space_id:
-            raise NotFoundError("There is no such task in this space.")
-        if changes.get("module_id") is not None:
-            changes["module_id"] = (await find_module(session, context, changes["module_id"])).id
-        before = {name: getattr(task, name) for name in changes}
-        task = await change_task(session, task_id, changes)
-        facts = _task_facts(context, task)
-    return outcome("done", task=facts, changed=tell_changes(before, changes))
+    if (await get_task(session, task_id)).space_id != scene.space_id:
+        raise NotFoundError("There is no such task in this space.")
+    if changes.get("module_id") is not None:
+        changes["module_id"] = (await find_module(session, scene, changes["module_id"])).id
+    task = await change_task(session, task_id, {})  # locked: nobody changes it in between
+    before, title = values_of(task, changes), task.title
+    task = await change_task(session, task_id, changes)
+    return changed("tasks", task, before, title, {"task": _task_facts(scene, task)})
 
 
-def _task_facts(context: MentorContext, task: Any) -> dict[str, Any]:
+def _task_facts(scene: Scene, task: Any) -> dict[str, Any]:
     """A task, or a row with its columns, as a model sees it."""
     return {
         "id": task.id,
-        "title": short(context, task.title),
+        "title": short(scene, task.title),
         "status": task.status,
         "priority": task.priority,
         "due_date": task.due_date,
-        "overdue": task.due_date is not None and task.status != "completed" and task.due_date < context.now,
+        "overdue": task.due_date is not None and task.status != "completed" and task.due_date < scene.now,
         "module_id": task.module_id,
     }
 
 
-LIST_TASKS: Final = ToolSpec(
+LIST_TASKS: Final = ReadTool(
     "list_tasks",
     "List tasks of this space, the next due first, with their ids. Use it when the state does not show what the"
     " learner asks about.",
@@ -136,21 +135,20 @@ LIST_TASKS: Final = ToolSpec(
     list_tasks,
 )
 
-CREATE_TASK: Final = ToolSpec(
+CREATE_TASK: Final = WriteTool(
     "create_task",
     "Add a task to this space. Only when the learner asks for it; one call for each task.",
     CreateTask,
     create_task,
-    write=True,
     editors_only=True,
 )
 
-UPDATE_TASK: Final = ToolSpec(
+UPDATE_TASK: Final = WriteTool(
     "update_task",
     "Change a task of this space: its title, description, status, priority, due date or module; `completed` as its"
     " status completes it. Only when the learner asks for it; fields that are left out stay as they are.",
     UpdateTask,
     update_task,
-    write=True,
+    target="task_id",
     editors_only=True,
 )
