@@ -60,6 +60,7 @@ SECTIONS: Final = (
     Section("assistant.runs", _MINE),
     Section("assistant.run_steps", _OF_MY_RUNS, ("run_id", "n"), rows=20),
     Section("assistant.run_events", _OF_MY_RUNS, ("run_id", "seq"), rows=200),
+    Section("assistant.mentor_actions", _MINE),
     Section("assistant.message_keys", _MINE, ("client_message_id",), "message_hash"),
     Section("assistant.citations", _MINE, ("message_id", "index")),
     Section("assistant.thread_summaries", _MINE, ("run_id",), rows=20),

@@ -69,6 +69,7 @@ language sql stable set search_path = '' as $$
 $$;
 comment on function assistant.action_status(assistant.mentor_actions) is
     'nobody need have looked after it for an action to be expired';
+grant execute on function assistant.action_status(assistant.mentor_actions) to authenticated, service_role;
 
 create function private.check_action_change() returns trigger
 language plpgsql set search_path = '' as $$
@@ -77,13 +78,13 @@ begin
         ('proposed', 'approved'), ('proposed', 'rejected'), ('proposed', 'expired'),
         ('approved', 'executed'), ('approved', 'failed'), ('executed', 'undone')
     ) then
-        raise exception 'an action that is % cannot become %', old.status, new.status using errcode = '23514';
+        raise exception 'an action that is % cannot become %', old.status, new.status using errcode = '42501';
     end if;
     if old.status = 'proposed' and new.status = 'approved' and old.expires_at <= clock_timestamp() then
-        raise exception 'an action that has expired cannot be approved' using errcode = '23514';
+        raise exception 'an action that has expired cannot be approved' using errcode = '42501';
     end if;
     if old.status <> 'proposed' and new.arguments is distinct from old.arguments then
-        raise exception 'what was approved is what is done' using errcode = '23514';
+        raise exception 'what was approved is what is done' using errcode = '42501';
     end if;
     return new;
 end $$;

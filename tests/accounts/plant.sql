@@ -39,6 +39,9 @@ insert into assistant.runs (id, user_id, space_id, thread_id, client_run_id, pro
     values (%(id)s, %(me)s, %(others_space)s, %(word)s, %(word)s, %(id)s, now(), 'failed', now(), jsonb_build_object('k', %(word)s));
 insert into assistant.run_events (run_id, seq, event) values (%(id)s, 1, json_build_object('k', %(word)s));
 insert into assistant.run_steps (run_id, n, role, blocks) values (%(id)s, 0, 'user', jsonb_build_array(%(word)s));
+insert into assistant.mentor_actions (user_id, space_id, run_id, call_id, tool, arguments, status, effect, result, expires_at)
+    values (%(me)s, %(others_space)s, %(id)s, %(word)s, %(word)s, jsonb_build_object('k', %(word)s), 'proposed',
+            jsonb_build_object('k', %(word)s), jsonb_build_object('k', %(word)s), now());
 insert into assistant.message_keys (user_id, client_message_id, run_id, message_hash) values (%(me)s, %(word)s, %(id)s, 'x');
 insert into assistant.citations (message_id, index, run_id, user_id, chunk_id, document_id, title, quote, start_offset, end_offset)
     values (%(id)s, 1, %(id)s, %(me)s, %(id)s, %(id)s, %(word)s, %(word)s, 0, 1);

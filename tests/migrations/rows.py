@@ -102,7 +102,8 @@ ROWS: Final[dict[str, LiteralString]] = {
         insert into assistant.outbox (kind, collaborator_id) select 'invitation', id from public.space_collaborators""",
     "assistant.mentor_actions": """
         insert into assistant.mentor_actions (user_id, space_id, run_id, call_id, tool, arguments, status, expires_at)
-        select user_id, space_id, id, 'call', 'create_task', '{{"title": "x"}}', 'proposed', now() from assistant.runs""",
+        select user_id, space_id, id, 'call', 'create_task', '{{"title": "x"}}', 'proposed', now()
+        from assistant.runs""",
 }
 """In an order in which they can be filled. A table that is not here is filled by a trigger of another, or by nobody."""
 

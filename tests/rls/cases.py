@@ -406,6 +406,15 @@ BEGIN_TURN = (
     "where outcome = 'started'"
 )
 
+PROPOSE = (
+    "insert into assistant.mentor_actions (user_id, space_id, run_id, call_id, tool, arguments, status, expires_at)"
+    " values ({}, %(space)s, {}, 'two', 'create_goal', '{{}}', '{}', now())"
+)
+RESUME_TURN = (
+    "select from assistant.resume_turn(%(space)s, 't', %(slug)s, jsonb_build_array(jsonb_build_object("
+    "'id', {}::uuid, 'approved', true)), 'web', '', '{{}}', %(unborn)s, '1 s') where outcome = 'started'"
+)
+
 CONVERSATIONS = [
     *(
         row
@@ -477,6 +486,32 @@ CONVERSATIONS = [
     case("feedback", "update another's", NOBODY_BUT_SERVICE,
          "update assistant.feedback set value = -1 where run_id = %(others_run)s"),
     case("feedback", "delete own", NOT_EVEN_OWN, "delete from assistant.feedback where run_id = %(my_run)s"),
+    case("mentor_actions", "select own", OWN_IN_REACH, "select from assistant.mentor_actions where id = %(my_action)s"),
+    case("mentor_actions", "select another's", NOBODY_BUT_SERVICE,
+         "select from assistant.mentor_actions where id = %(others_action)s"),
+    case("mentor_actions", "tell how own stands", OWN_IN_REACH,
+         "select assistant.action_status(a) from assistant.mentor_actions a where id = %(my_action)s"),
+    case("mentor_actions", "propose in own run", OWN_IN_REACH, PROPOSE.format("%(me)s", "%(my_run)s", "proposed")),
+    case("mentor_actions", "propose in another's run", NOT_EVEN_OWN,
+         PROPOSE.format("%(me)s", "%(others_run)s", "proposed")),
+    case("mentor_actions", "insert another's", NOBODY_BUT_SERVICE,
+         PROPOSE.format("%(other)s", "%(others_run)s", "proposed")),
+    case("mentor_actions", "insert as approved", NOT_EVEN_OWN, PROPOSE.format("%(me)s", "%(my_run)s", "approved")),
+    case("mentor_actions", "approve own", OWN_IN_REACH,
+         "update assistant.mentor_actions set status = 'approved' where id = %(my_action)s"),
+    case("mentor_actions", "approve another's", NOBODY_BUT_SERVICE,
+         "update assistant.mentor_actions set status = 'approved' where id = %(others_action)s"),
+    case("mentor_actions", "say of own that it is done, unapproved", NOT_EVEN_OWN,
+         "update assistant.mentor_actions set status = 'executed', executed_at = now() where id = %(my_action)s"),
+    case("mentor_actions", "give own to another", NOT_EVEN_OWN,
+         "update assistant.mentor_actions set user_id = %(other)s where id = %(my_action)s"),
+    case("mentor_actions", "lengthen own", NOT_EVEN_OWN,
+         "update assistant.mentor_actions set expires_at = '3000-01-01' where id = %(my_action)s"),
+    case("mentor_actions", "delete own", NOT_EVEN_OWN, "delete from assistant.mentor_actions where id = %(my_action)s"),
+    case("mentor_actions", "delete another's", NOBODY_BUT_SERVICE,
+         "delete from assistant.mentor_actions where id = %(others_action)s"),
+    case("mentor_actions", "answer own in a turn", OWN_OF_MEMBERS, RESUME_TURN.format("%(my_action)s")),
+    case("mentor_actions", "answer another's in a turn", NOT_EVEN_OWN, RESUME_TURN.format("%(others_action)s")),
     case("message_keys", "select own", SIGNED_IN, "select from assistant.message_keys where user_id = %(me)s"),
     case("message_keys", "select another's", NOBODY_BUT_SERVICE,
          "select from assistant.message_keys where user_id = %(other)s"),
@@ -593,6 +628,8 @@ def _parameters(world: World, actor: str, visibility: str) -> dict[str, object]:
         "others_comment": place.comments[other],
         "my_run": place.runs[me],
         "others_run": place.runs[other],
+        "my_action": place.actions[me],
+        "others_action": place.actions[other],
         "my_message": place.messages[me],
         "others_message": place.messages[other],
         "others_published": world.posts[f"published:{other}"],

@@ -196,6 +196,23 @@ RUNS: Final = [
     )
 ]  # fmt: skip
 
+ACTIONS: Final = [
+    Endpoint("GET", "/api/actions", SIGNED_IN),
+    *(
+        row
+        for method, path, cells in (
+            ("GET", "", REACH), ("POST", "/approve", REACH), ("POST", "/reject", REACH), ("POST", "/undo", NOBODY)
+        )
+        for row in (
+            Endpoint(method, f"/api/actions/{{action_id}}{path}", cells, what="own", status=200, sees=REACH,
+                     renames=(("action_id", "my_action"),)),
+            Endpoint(method, f"/api/actions/{{action_id}}{path}", NOBODY, what="another's", sees=NOBODY,
+                     renames=(("action_id", "others_action"),)),
+        )
+        if path != "/undo" or row.what != "own"  # what was not done cannot be undone, which is no question of rights
+    ),
+]  # fmt: skip
+
 POST: Final = "/api/blog/posts/{slug}"
 POSTS: Final = [
     Endpoint("GET", "/api/blog/posts", ANYBODY),
@@ -214,7 +231,7 @@ POSTS: Final = [
     ),
 ]  # fmt: skip
 
-ENDPOINTS: Final = [*OWN, *SPACES, *CONTENTS, *COMMENTS, *SHARING, *RUNS, *POSTS]
+ENDPOINTS: Final = [*OWN, *SPACES, *CONTENTS, *COMMENTS, *SHARING, *RUNS, *ACTIONS, *POSTS]
 
 
 # --- the ground that they are tried on --------------------------------------------------------------------------------
@@ -321,6 +338,8 @@ def ids_for(ground: Ground, actor: str, visibility: str) -> Ids:
         "others_comment": place.comments["viewer2"],
         "my_run": run_of(place, world.people[me]),
         "others_run": run_of(place, world.people[other]),
+        "my_action": place.actions[me],
+        "others_action": place.actions[other],
         "my_draft": f"draft-{world.people[me]}",
         "others_draft": f"draft-{world.people[other]}",
         "others_future": f"future-{world.people[other]}",

@@ -35,6 +35,8 @@ class Place:
     messages: dict[str, UUID]
     runs: dict[str, UUID]
     """Of everybody, an answered turn: its events, what the model saw, and a citation."""
+    actions: dict[str, UUID]
+    """Of everybody, what the mentor proposed in that turn, and nobody has answered."""
     invitation: UUID
     """To the address of who is pending, as a viewer; its link holds `secret`."""
 
@@ -180,19 +182,25 @@ def _add_place(cursor: psycopg.Cursor[Any], world: World, visibility: str) -> Pl
         "insert into assistant.postings (space_id, lexeme, chunk_id, tf, length) values (%s, 'text', %s, 1, 1)",
         (space, chunk),
     )
-    comments, messages, runs = {}, {}, {}
+    comments, messages, runs, actions = {}, {}, {}, {}
     for name, user_id in world.people.items():
         comments[name] = _insert(
             cursor, "comments", user_id=user_id, resource_type="module", resource_id=first, content=f"By {name}"
         )
         messages[name] = _insert(cursor, "chat_messages", space_id=space, user_id=user_id, message=f"From {name}")
         runs[name] = _add_run(cursor, space, user_id, document, chunk)
+        actions[name] = _insert(
+            cursor, "assistant.mentor_actions", user_id=user_id, space_id=space, run_id=runs[name], call_id="one",
+            tool="create_goal", arguments=Jsonb({"title": f"A goal of {name}"}), reason="policy", status="proposed",
+            effect=Jsonb({"kind": "created", "table": "goals", "title": "A goal", "fields": {}}),
+            expires_at="2999-01-01",
+        )  # fmt: skip
         _insert(cursor, "module_progress", module_id=first, user_id=user_id, completion_percentage=10)
     invitation = _insert(
         cursor, "assistant.invitations", space_id=space, email=f"pending-{world.people['pending']}@example.org",
         role="viewer", invited_by=owner, secret_hash=hashlib.sha256(b"secret").digest(),
     )  # fmt: skip
-    return Place(space, (first, second), task, document, chunk, comments, messages, runs, invitation)
+    return Place(space, (first, second), task, document, chunk, comments, messages, runs, actions, invitation)
 
 
 def _add_run(cursor: psycopg.Cursor[Any], space: UUID, user_id: UUID, document: UUID, chunk: UUID) -> UUID:
