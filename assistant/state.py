@@ -13,6 +13,7 @@ from assistant.accounts.visits import Visits
 from assistant.chat.runs import RunManager
 from assistant.chat.service import ChatService
 from assistant.chat.sockets import SocketGate
+from assistant.chat.tending import Tender
 from assistant.db.session import Database
 from assistant.db.setup import Server, open_server
 from assistant.health import Readiness
@@ -21,10 +22,13 @@ from assistant.knowledge.retrieval import Retriever
 from assistant.limits import Limits
 from assistant.llm.embeddings import Embedder, build_embedder
 from assistant.llm.events import Model
+from assistant.llm.pricing import resolve_model
 from assistant.llm.prompts import PromptLibrary
 from assistant.mentor.actions.service import Actions
 from assistant.mentor.loop import Mentor
 from assistant.mentor.policies import SECONDS
+from assistant.mentor.summaries import Summariser
+from assistant.mentor.titles import Titles
 from assistant.notices.postman import Postman
 from assistant.notices.unsubscribing import Unsubscribing
 from assistant.pagination import Cursors
@@ -76,7 +80,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             has_stand_in = await has_auth_stand_in(connection)
         embedder = build_embedder(settings.embeddings)
         retriever = Retriever(database, embedder)
-        mentor = Mentor(database, await _open_model(settings, stack), retriever, _prompts(settings), settings.model)
+        model, prompts = await open_model(settings, stack), open_prompts(settings)
+        mentor = Mentor(database, model, retriever, prompts, settings.model)
+        aside = resolve_model(settings.model)
+        tender = Tender(database, Summariser(model, prompts, aside), Titles(model, prompts, aside))
         runs = RunManager(database, mentor, server.listen_url, turn_seconds=SECONDS)
         links = InvitationLinks(installation_secret(settings), settings.public_url)
         unsubscribing = Unsubscribing(installation_secret(settings), settings.public_url)
@@ -111,7 +118,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             chat=ChatService(database, runs, limits),
             gate=SocketGate(database, keys, settings.allowed_origins),
             upkeep=upkeep,
-            worker=Worker(server, database, embedder, renews=True, upkeep=upkeep, postman=postman),
+            worker=Worker(server, database, embedder, renews=True, upkeep=upkeep, postman=postman, tender=tender),
         )
 
 
@@ -119,7 +126,8 @@ def upkeep_policy(settings: Settings, *, drop_detached: bool = False) -> Policy:
     return Policy(settings.keep_messages_months, settings.keep_usage_months, drop_detached)
 
 
-def _prompts(settings: Settings) -> PromptLibrary:
+def open_prompts(settings: Settings) -> PromptLibrary:
+    """Raises ConfigurationError."""
     return PromptLibrary(settings.prompts_dir or resource_dir("prompts"))
 
 
@@ -145,7 +153,7 @@ def _build_postman(
     return Postman(database, delivery)
 
 
-async def _open_model(settings: Settings, stack: AsyncExitStack) -> Model:
+async def open_model(settings: Settings, stack: AsyncExitStack) -> Model:
     """The provider's model where there is one to call, else the offline mentor's."""
     if settings.offline:
         from assistant.mentor.offline.model import OfflineModel

@@ -12,6 +12,8 @@ from procrastinate.exceptions import ProcrastinateException
 from procrastinate.jobs import Job, Status
 from procrastinate.worker import Worker as QueueWorker
 
+from assistant.chat.jobs import TENDER, THREADS, register_thread_jobs
+from assistant.chat.tending import Tender
 from assistant.db.session import Database
 from assistant.db.setup import Server
 from assistant.errors import UnavailableError
@@ -46,8 +48,8 @@ class Worker:
     """Runs jobs from `start` to `stop`, also across a restart of the database.
 
     `renews`: what another embedding model or an older version of this package indexed is indexed again. `upkeep`: is
-    watched over all the time, and done on schedule. `postman`: sends messages to people. All of it for the service, and
-    not for a command that somebody runs with other settings beside it.
+    watched over all the time, and done on schedule. `postman`: sends messages to people. `tender`: names and summarises
+    conversations. All of it for the service, and not for a command that somebody runs with other settings beside it.
     """
 
     def __init__(
@@ -59,12 +61,14 @@ class Worker:
         renews: bool = False,
         upkeep: Upkeep | None = None,
         postman: Postman | None = None,
+        tender: Tender | None = None,
     ) -> None:
         self._server = server
         self._indexer = Indexer(database, embedder)
         self._renews = renews
         self._upkeep = upkeep
         self._postman = postman
+        self._tender = tender
         self._running: set[int | None] = set()
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -97,6 +101,8 @@ class Worker:
             register_jobs(queue)
             if self._upkeep is not None:
                 register_upkeep(queue)
+            if self._tender is not None:
+                register_thread_jobs(queue)
             try:
                 async with queue.open_async():
                     if self._renews:
@@ -111,7 +117,10 @@ class Worker:
         """Until the worker is to stop, or has lost its connection."""
         # One job at a time each: a worker with two would not look for the next job of a space when one is done,
         # only after POLL_SECONDS, since nobody notifies it that the space's lock is free.
-        workers = [self._worker(queue) for _ in range(CONCURRENCY)]
+        documents = [DOCUMENTS] if self._upkeep is None else [DOCUMENTS, UPKEEP]
+        workers = [self._worker(queue, documents) for _ in range(CONCURRENCY)]
+        if self._tender is not None:  # one more: a slow model must not hold up documents
+            workers.append(self._worker(queue, [THREADS]))
         running = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]
         others = [
             asyncio.create_task(self._rescue(queue, workers), name="rescue"),
@@ -132,13 +141,13 @@ class Worker:
         for task in running:
             task.result()
 
-    def _worker(self, queue: App) -> QueueWorker:
+    def _worker(self, queue: App, queues: list[str]) -> QueueWorker:
         return QueueWorker(
             queue,
-            queues=None if self._upkeep is not None else [DOCUMENTS],  # a job that is not known here would be lost
+            queues=queues,  # a job that is not known here would be lost
             concurrency=1,
             delete_jobs="always",  # what failed says so in the state of what it was for
-            additional_context={INDEXER: self._indexer, UPKEEP: self._upkeep},
+            additional_context={INDEXER: self._indexer, UPKEEP: self._upkeep, TENDER: self._tender},
             install_signal_handlers=False,
             worker_middleware=[self._keep_in_mind],
             fetch_job_polling_interval=POLL_SECONDS,

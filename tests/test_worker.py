@@ -11,11 +11,19 @@ from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
 from assistant import worker as worker_module
+from assistant.chat.tending import Tender, tend_later
 from assistant.db.engine import libpq_url
 from assistant.db.session import Database
 from assistant.db.setup import Server
 from assistant.llm.embeddings import Embedder
+from assistant.llm.prompts import PromptLibrary
+from assistant.mentor.offline import OfflineModel
+from assistant.mentor.summaries import Summariser
+from assistant.mentor.titles import Titles
+from assistant.resources import resource_dir
 from assistant.worker import Worker
+from tests.fixtures.database import Person
+from tests.fixtures.threads import plant_conversation
 from tests.knowledge.conftest import *  # noqa: F403 - its fixtures: a database without other workers
 from tests.knowledge.conftest import Learner, MakeLearner, WordVectors, rows, service_rows, write
 
@@ -194,3 +202,23 @@ async def test_a_worker_can_be_started_again(quiet_server: Server, quiet: Databa
     for _ in range(2):
         async with asyncio.timeout(30), worker:
             pass
+
+
+async def test_a_thread_is_tended_once_however_often_that_was_asked(
+    quiet_server: Server, quiet: Database, embedder: Embedder, ada: Learner
+) -> None:
+    person = Person(ada.id, "", ada.id, ada.space, ada.principal)
+    [run] = await plant_conversation(quiet, person, [("What is a knot?", "A loop.")])
+    for _ in range(3):
+        await tend_later(quiet, run)
+    jobs = "select from jobs.procrastinate_jobs where task_name = 'tend_thread' and args ->> 'run_id' = %s"
+    assert len(await service_rows(quiet, jobs, str(run))) == 1
+    prompts = PromptLibrary(resource_dir("prompts"))
+    model = OfflineModel()
+    tender = Tender(quiet, Summariser(model, prompts, ""), Titles(model, prompts, ""))
+    async with Worker(quiet_server, quiet, embedder, tender=tender):
+        for _ in range(1_000):
+            if not await service_rows(quiet, jobs, str(run)):
+                break
+            await asyncio.sleep(0.02)
+    assert await rows(quiet, ada.principal, "select made_title from assistant.threads") == [("What is a knot?",)]

@@ -14,6 +14,7 @@ from assistant.chat import events, repository
 from assistant.chat.events import Event
 from assistant.chat.history import History, read_history
 from assistant.chat.log import LeaseLostError, RunLog
+from assistant.chat.tending import tend_later
 from assistant.db.identity import learner
 from assistant.db.session import Database
 from assistant.errors import AssistantError, UnavailableError
@@ -201,6 +202,17 @@ async def _end(
     await _store(ending, run.log, database, process)
     run.log.publish(len(ending.events))
     run.log.end()
+    if status in ("completed", "cancelled"):
+        await _have_tended(run, database)
+
+
+async def _have_tended(run: LiveRun, database: Database) -> None:
+    """Ask for what the thread lacks by now. The answer is stored and told: nothing here can harm it."""
+    if run.history is not None and run.history.wants_tending(run.log.step_bytes):
+        try:
+            await tend_later(database, run.id)
+        except AssistantError as error:
+            log.warning("thread_not_tended", run=str(run.id), code=error.code)
 
 
 def _last_event(run: LiveRun, record: TurnRecord, status: str, error: AssistantError | None) -> Event:

@@ -130,6 +130,11 @@ class RunLog:
     def step_count(self) -> int:
         return len(self._steps)
 
+    @property
+    def step_bytes(self) -> int:
+        """Of all steps so far, much as the database counts them."""
+        return sum(len(blocks) for _, _, _, blocks, _ in self._steps)
+
     def new_steps(self) -> list[StepRow]:
         return self._steps[self._steps_stored :]
 

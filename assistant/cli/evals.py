@@ -1,6 +1,7 @@
-"""`goalspace eval`: how good search is, on collections with known answers."""
+"""`goalspace eval`: how good search is, on collections with known answers; what a long conversation leaves."""
 
 import os
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import click
@@ -10,11 +11,15 @@ from rich.progress import Progress
 from assistant.cli.common import open_settings, print_json, run
 from assistant.db.setup import open_server
 from assistant.evals.dataset import Collection, load_collection
+from assistant.evals.memory import Remembered, measure_memory
 from assistant.evals.metrics import score
 from assistant.evals.report import figures, write_run, write_table
 from assistant.evals.runner import Run, run_retrieval
 from assistant.llm.embeddings import build_embedder
+from assistant.llm.pricing import resolve_model
+from assistant.mentor.summaries import Summariser
 from assistant.settings import Settings
+from assistant.state import open_model, open_prompts
 
 
 @click.group()
@@ -65,3 +70,39 @@ async def _run(settings: Settings, collection: Collection, limit: int) -> Run:
                 bar.update(tasks[what], completed=done, total=total)
 
             return await run_retrieval(server, database, embedder, collection, limit=limit, progress=show)
+
+
+@evaluate.command("memory")
+@click.option("--turns", default=200, show_default=True, type=click.IntRange(1, 5000), help="Of the conversation.")
+@click.option("--facts", default=50, show_default=True, type=click.IntRange(1, 5000), help="That the learner says.")
+@click.option("--seed", default=0, show_default=True, help="Another one is another conversation.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead of a table.")
+def memory(turns: int, facts: int, seed: int, as_json: bool) -> None:
+    """Hold a long conversation in which a learner says facts, and count those that the mentor still knows at its end.
+
+    The same model summarises as in the service; without one, summaries are made of sentences. Needs no database.
+    """
+    if facts > turns:
+        raise click.UsageError("There can be no more facts than turns.")
+    found = run(_remember(open_settings(), turns, facts, seed))
+    values = {
+        "known": round(found.known / found.facts, 4),
+        "in the summary": round(found.in_summary / found.facts, 4),
+        "facts": found.facts,
+        "turns": turns,
+        "turns told word for word": found.turns_told,
+        "characters of the summary": found.summary_characters,
+    }
+    if as_json:
+        print_json({**values, "missed": found.missed})
+    else:
+        click.echo(write_table(values))
+        for sentence in found.missed:
+            click.echo(f"missed: {sentence}")
+
+
+async def _remember(settings: Settings, turns: int, facts: int, seed: int) -> Remembered:
+    async with AsyncExitStack() as stack:
+        model, prompts = await open_model(settings, stack), open_prompts(settings)
+        summariser = Summariser(model, prompts, resolve_model(settings.model))
+        return await measure_memory(summariser, turns=turns, facts=facts, seed=seed)

@@ -23,6 +23,7 @@ ServiceJob = Literal[
     "settle_usage",
     "store_answer",
     "sweep",
+    "tend_thread",
 ]
 """The closed list of what is written with the service's own right. Each checks the right of the user it serves."""
 
