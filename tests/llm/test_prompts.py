@@ -205,7 +205,7 @@ def test_the_mentors_cases_are_complete(path: Path) -> None:
         assert document["content"]
     assert case["expect"]
     assert case["expect"].keys() <= {
-        "contains", "lacks", "cites", "calls", "outcomes", "rows", "language", "system_contains", "stop_reason",
+        "asks", "calls", "cites", "contains", "lacks", "language", "outcomes", "rows", "stop_reason", "system_contains",
     }  # fmt: skip
 
 

@@ -19,11 +19,12 @@ from assistant.llm.events import (
     ToolUseStarted,
 )
 from assistant.mentor.briefing import ReadTurn, read_turn
+from assistant.mentor.offline.lessons import teach
 from assistant.mentor.offline.phrases import Phrases, phrases_in
-from assistant.mentor.offline.quoting import Quote, choose_quotes
-from assistant.mentor.offline.reports import describe_progress, escape, report
+from assistant.mentor.offline.quoting import choose_quotes, quoted
+from assistant.mentor.offline.reports import describe_progress, escape, place_of, report
 from assistant.mentor.offline.requests import Call, Say, read_request
-from assistant.mentor.offline.steps import describe_next
+from assistant.mentor.offline.steps import describe_next, next_steps
 
 NAME: Final = "offline"
 
@@ -55,11 +56,12 @@ _WORDS: Final = re.compile(r"\s*\S+|\s+")
 
 def _reply(request: ModelRequest) -> str | Block:
     """A text, or a `tool_use` block."""
-    turn = next((turn for turn in map(_turn_of, reversed(request.messages)) if turn), None)
+    turns = [turn for turn in map(_turn_of, request.messages) if turn]
     tools = [tool["name"] for tool in request.tools]
-    if turn is None:
+    if not turns:
         phrases = phrases_in("en")
         return phrases.help.format(requests=phrases.examples(tools))
+    turn = turns[-1]
     phrases = phrases_in(turn.language or detect_language(turn.question, turn.state.preferred_language or "en"))
     results = list(_results(request.messages))
     if results:
@@ -67,7 +69,28 @@ def _reply(request: ModelRequest) -> str | Block:
     wish = read_request(turn, tools)
     if isinstance(wish, Call):
         return {"type": "tool_use", "id": f"offline_{turn.marker}", "name": wish.tool, "input": wish.arguments}
-    return _say(wish, turn, tools, phrases) if wish else _answer(turn, phrases)
+    role = _role(request.system)
+    answers = [said for message in request.messages if (said := _said(message))]
+    reply = _say(wish, turn, tools, phrases) if wish else teach(role, turns, answers, phrases) or _answer(turn, phrases)
+    ahead = role == "coach" and (wish is None or wish.phrase == "progress")
+    steps = next_steps(turn.state, phrases) if ahead else []
+    return "\n\n".join([reply, *(phrases.next_step.format(step=step.line) for step in steps[:1])])
+
+
+_ROLE: Final = re.compile(r"^## Your role here: ([a-z_]+)$", re.MULTILINE)
+
+
+def _role(system: Sequence[Block]) -> str:
+    """The type of mentor, as the first block names it, in which no owner writes."""
+    found = _ROLE.search(system[0]["text"]) if system else None
+    return found[1] if found else "default"
+
+
+def _said(message: dict[str, Any]) -> str:
+    """What the mentor said in an earlier answer."""
+    if message["role"] != "assistant":
+        return ""
+    return "\n\n".join(block["text"] for block in message["content"] if block.get("type") == "text")
 
 
 def _turn_of(message: dict[str, Any]) -> ReadTurn | None:
@@ -108,18 +131,10 @@ def _answer(turn: ReadTurn, phrases: Phrases) -> str:
         return phrases.nothing
     chosen = choose_quotes(turn.question, passages)
     parts = [phrases.found if chosen.direct else phrases.closest]
-    parts += [_quoted(quote) for quote in chosen.quotes]
+    parts += [quoted(quote) for quote in chosen.quotes]
     if chosen.more:
-        further = (f"- {_place(quote.passage.title, quote.passage.heading)}: {_quoted(quote)}" for quote in chosen.more)
+        further = (
+            f"- {place_of(quote.passage.title, quote.passage.heading)}: {quoted(quote)}" for quote in chosen.more
+        )
         parts.append("\n".join([phrases.more, "", *further]))
     return "\n\n".join(parts)
-
-
-def _quoted(quote: Quote) -> str:
-    return f"«{quote.text}» [{quote.passage.number}]"
-
-
-def _place(title: str, heading: str | None) -> str:
-    """Where a passage stands, without repeating a title that is the first heading, too."""
-    path = heading if heading and heading.startswith(title) else " › ".join(filter(None, (title, heading)))
-    return escape(path)

@@ -40,6 +40,16 @@ class Phrases:
     all_done: str
     nothing_planned: str
 
+    gap_asked: str
+    gap_hint: str
+    gap_right: str
+    gap_solved: str
+    exam_asked: str
+    exam_right: str
+    exam_wrong: str
+    exam_no_hint: str
+    exam_done: str
+
     task_created: str
     goal_created: str
     progress_set: str
@@ -114,6 +124,16 @@ PHRASES: Final = {
         goal_unplanned="a goal for which nothing is planned yet",
         all_done="Nothing is left to do here: no task is open, and all modules are completed.",
         nothing_planned="Nothing is planned here yet: there are no modules and no open tasks.",
+        gap_asked="Think first: which word belongs into the gap?\n\n{gap}\n\nThe sentence stands in {place}. If you"
+        " give up, say so.",
+        gap_hint="Not quite. The word has {letters} letters and begins with “{first}”. Which is it?\n\n{gap}",
+        gap_right="Right, it is “{word}”:\n\n{quote}\n\nCan you say that in your own words?",
+        gap_solved="It is “{word}”:\n\n{quote}\n\nCan you say that in your own words?",
+        exam_asked="Here is your question: which word belongs into the gap?\n\n{gap}",
+        exam_right="Correct, it is “{word}”:\n\n{quote}\n\nSay “next question” to go on.",
+        exam_wrong="Not correct, it is “{word}”:\n\n{quote}\n\nSay “next question” to go on.",
+        exam_no_hint="There are no hints before your answer. Which word belongs into the gap?\n\n{gap}",
+        exam_done="I have no further question about this from the documents. Name another subject.",
         task_created="The task “{title}” is added{details}.",
         goal_created="The goal “{title}” is created{details}.",
         progress_set="“{title}” is now at {percentage} %.",
@@ -176,6 +196,16 @@ PHRASES: Final = {
         goal_unplanned="ein Ziel, für das noch nichts geplant ist",
         all_done="Hier ist nichts mehr zu tun: Keine Aufgabe ist offen, und alle Module sind abgeschlossen.",
         nothing_planned="Hier ist noch nichts geplant: Es gibt keine Module und keine offenen Aufgaben.",
+        gap_asked="Denk erst nach: Welches Wort gehört in die Lücke?\n\n{gap}\n\nDer Satz steht in {place}. Wenn du"
+        " aufgibst, sag es.",
+        gap_hint="Nicht ganz. Das Wort hat {letters} Buchstaben und beginnt mit „{first}“. Welches ist es?\n\n{gap}",
+        gap_right="Richtig, es ist „{word}“:\n\n{quote}\n\nKannst du das in eigenen Worten sagen?",
+        gap_solved="Es ist „{word}“:\n\n{quote}\n\nKannst du das in eigenen Worten sagen?",
+        exam_asked="Hier ist deine Frage: Welches Wort gehört in die Lücke?\n\n{gap}",
+        exam_right="Richtig, es ist „{word}“:\n\n{quote}\n\nSag „nächste Frage“, um weiterzumachen.",
+        exam_wrong="Nicht richtig, es ist „{word}“:\n\n{quote}\n\nSag „nächste Frage“, um weiterzumachen.",
+        exam_no_hint="Vor deiner Antwort gibt es keine Hinweise. Welches Wort gehört in die Lücke?\n\n{gap}",
+        exam_done="Dazu habe ich aus den Dokumenten keine weitere Frage. Nenn ein anderes Thema.",
         task_created="Die Aufgabe „{title}“ ist angelegt{details}.",
         goal_created="Das Ziel „{title}“ ist angelegt{details}.",
         progress_set="„{title}“ steht jetzt bei {percentage} %.",
@@ -237,6 +267,16 @@ PHRASES: Final = {
         goal_unplanned="un objetivo para el que aún no hay nada planeado",
         all_done="Aquí no queda nada por hacer: no hay tareas abiertas y todos los módulos están completos.",
         nothing_planned="Aquí aún no hay nada planeado: no hay módulos ni tareas abiertas.",
+        gap_asked="Piensa primero: ¿qué palabra falta en el hueco?\n\n{gap}\n\nLa frase está en {place}. Si te rindes,"
+        " dilo.",
+        gap_hint="No del todo. La palabra tiene {letters} letras y empieza por «{first}». ¿Cuál es?\n\n{gap}",
+        gap_right="Correcto, es «{word}»:\n\n{quote}\n\n¿Puedes decirlo con tus propias palabras?",
+        gap_solved="Es «{word}»:\n\n{quote}\n\n¿Puedes decirlo con tus propias palabras?",
+        exam_asked="Esta es tu pregunta: ¿qué palabra falta en el hueco?\n\n{gap}",
+        exam_right="Correcto, es «{word}»:\n\n{quote}\n\nDi «siguiente pregunta» para continuar.",
+        exam_wrong="No es correcto, es «{word}»:\n\n{quote}\n\nDi «siguiente pregunta» para continuar.",
+        exam_no_hint="Antes de tu respuesta no hay pistas. ¿Qué palabra falta en el hueco?\n\n{gap}",
+        exam_done="No tengo más preguntas de los documentos sobre esto. Di otro tema.",
         task_created="La tarea «{title}» está añadida{details}.",
         goal_created="El objetivo «{title}» está creado{details}.",
         progress_set="«{title}» está ahora al {percentage} %.",
@@ -299,6 +339,16 @@ PHRASES: Final = {
         goal_unplanned="un objectif pour lequel rien n'est encore prévu",
         all_done="Il ne reste rien à faire ici : aucune tâche n'est ouverte et tous les modules sont terminés.",
         nothing_planned="Rien n'est encore prévu ici : il n'y a ni modules ni tâches ouvertes.",
+        gap_asked="Réfléchis d'abord : quel mot manque ici ?\n\n{gap}\n\nLa phrase se trouve dans {place}. Si tu"
+        " abandonnes, dis-le.",
+        gap_hint="Pas tout à fait. Le mot a {letters} lettres et commence par « {first} ». Lequel est-ce ?\n\n{gap}",
+        gap_right="C'est juste : « {word} ».\n\n{quote}\n\nPeux-tu le dire avec tes propres mots ?",
+        gap_solved="Le mot est « {word} ».\n\n{quote}\n\nPeux-tu le dire avec tes propres mots ?",
+        exam_asked="Voici ta question : quel mot manque ici ?\n\n{gap}",
+        exam_right="C'est juste : « {word} ».\n\n{quote}\n\nDis « question suivante » pour continuer.",
+        exam_wrong="Ce n'est pas juste : « {word} ».\n\n{quote}\n\nDis « question suivante » pour continuer.",
+        exam_no_hint="Il n'y a pas d'indice avant ta réponse. Quel mot manque ici ?\n\n{gap}",
+        exam_done="Je n'ai pas d'autre question tirée des documents à ce sujet. Donne un autre thème.",
         task_created="La tâche « {title} » est ajoutée{details}.",
         goal_created="L'objectif « {title} » est créé{details}.",
         progress_set="« {title} » est maintenant à {percentage} %.",

@@ -34,7 +34,7 @@ NEXT_PASSAGE: Final = 0.88
 DIRECT: Final = 0.35
 """A sentence with less of the question's words, by weight, is offered as the closest there is, not as an answer."""
 
-_ASKING: Final = frozenset(
+ASKING: Final = frozenset(
     stem
     for stem in stems(
         "a about an and any are as at be by can could describe did do does explain for from had has have how i in"
@@ -112,7 +112,7 @@ class _Candidate:
 def choose_quotes(question: str, passages: Sequence[ShownPassage]) -> Chosen:
     """The best sentences of `passages`, which are the best passages first and not empty."""
     asked = set(stems(question))
-    wanted = asked - _ASKING or asked
+    wanted = asked - ASKING or asked
     split = [split_sentences(passage.text) for passage in passages]
     candidates = [
         candidate
@@ -151,10 +151,10 @@ def _further(
     best: dict[int, _Candidate] = {}
     for each in candidates:
         number = each.passage.number
-        related = number not in used and _covered(each, weights) >= RELATED and not _said(_plain(each.text), quotes)
+        related = number not in used and _covered(each, weights) >= RELATED and not _said(plain(each.text), quotes)
         if related and (number not in best or _value(each, weights, set()) > _value(best[number], weights, set())):
             best[number] = each
-    for quote in _distinct([Quote(best[number].passage, _plain(best[number].text)) for number in sorted(best)]):
+    for quote in _distinct([Quote(best[number].passage, plain(best[number].text)) for number in sorted(best)]):
         yield Quote(quote.passage, _snippet(quote.text))
 
 
@@ -248,7 +248,7 @@ def _quote(candidate: _Candidate, wanted: set[str], *, steps: bool) -> Quote:
         last = max(last, _last_step(text, sentences, candidate.position, sentences[first].start + QUOTE_CHARACTERS))
     start, end = sentences[first].start, sentences[last].end
     whole = text[start:end] if end - start <= QUOTE_CHARACTERS else candidate.text
-    return Quote(candidate.passage, _plain(whole))
+    return Quote(candidate.passage, plain(whole))
 
 
 def _go_on(text: str, sentences: Sequence[Sentence], position: int) -> bool:
@@ -277,16 +277,21 @@ def _beginning(passage: ShownPassage, sentences: Sequence[Sentence]) -> Quote:
     """The first sentences of a passage, as far as they go into one quote."""
     first = next((place for place, each in enumerate(sentences) if each.kind == "prose"), None)
     if first is None:
-        return Quote(passage, _plain(passage.text)[:QUOTE_CHARACTERS])
+        return Quote(passage, plain(passage.text)[:QUOTE_CHARACTERS])
     last, start = first, sentences[first].start
     while _go_on(passage.text, sentences, last) and sentences[last + 1].end - start <= QUOTE_CHARACTERS // 2:
         last += 1
-    return Quote(passage, _plain(passage.text[start : sentences[last].end])[:QUOTE_CHARACTERS])
+    return Quote(passage, plain(passage.text[start : sentences[last].end])[:QUOTE_CHARACTERS])
 
 
 _MARKUP: Final = re.compile(r"(?<!\\)\[(?=\d)|(?<=!)\[|<(?=[a-zA-Z/!?])")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """On one line; what would read as a mark of ours, show an image or be HTML is escaped."""
     return _MARKUP.sub(lambda sign: "\\" + sign[0], " ".join(text.split()))
+
+
+def quoted(quote: Quote) -> str:
+    """With the mark of its passage; without one where the passage is not shown in this turn."""
+    return f"«{quote.text}»" + (f" [{quote.passage.number}]" if quote.passage.number else "")

@@ -103,6 +103,12 @@ def _facts_of(task: Mapping[str, Any], phrases: Phrases) -> Iterator[str]:
         yield phrases.priority.format(priority=phrases.priorities[task["priority"]])
 
 
+def place_of(title: str, heading: str | None) -> str:
+    """Where a passage stands, without repeating a title that is the first heading, too."""
+    path = heading if heading and heading.startswith(title) else " › ".join(filter(None, (title, heading)))
+    return escape(path)
+
+
 def escape(title: str) -> str:
     """A title as text within Markdown."""
     return "".join("\\" + sign if sign in "\\`*_[]<>" else sign for sign in title)

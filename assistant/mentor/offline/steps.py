@@ -25,6 +25,10 @@ class Step:
     title: str
     reason: str
 
+    @property
+    def line(self) -> str:
+        return f"**{escape(self.title)}** — {self.reason}"
+
 
 def describe_next(state: ReadState, phrases: Phrases) -> str:
     """The next step with its reason, and up to two that follow; or that there is none."""
@@ -32,19 +36,15 @@ def describe_next(state: ReadState, phrases: Phrases) -> str:
     if not steps:
         return phrases.all_done if state.module_count else phrases.nothing_planned
     first, *others = steps
-    parts = [phrases.next_step.format(step=_line(first))]
+    parts = [phrases.next_step.format(step=first.line)]
     if others:
-        parts.append("\n".join([phrases.after_that, "", *(f"- {_line(step)}" for step in others)]))
+        parts.append("\n".join([phrases.after_that, "", *(f"- {step.line}" for step in others)]))
     return "\n\n".join(parts)
 
 
 def next_steps(state: ReadState, phrases: Phrases) -> list[Step]:
     """At most STEPS, the most pressing first; empty: everything that is known is done."""
     return [step for step, _ in zip(_steps(state, phrases), range(STEPS), strict=False)]
-
-
-def _line(step: Step) -> str:
-    return f"**{escape(step.title)}** — {step.reason}"
 
 
 def _steps(state: ReadState, phrases: Phrases) -> Iterator[Step]:
