@@ -1,0 +1,1 @@
+"""What an answer says was done, held against what was done: words are taken apart by rules, in four languages."""

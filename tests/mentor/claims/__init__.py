@@ -1,0 +1,1 @@
+"""Labelled sentences and the measurement on them."""
