@@ -258,7 +258,8 @@ class _Reading:
                 yield _Act("created", _meant(named[-1]))
                 return
         titled = "T" in near[:4] or ("P" in near[:2] and following[:1] and following[0].tags[:1] == "T")
-        if titled or (self._asked and "P" in each.tags[max(0, begin - 6) : end]):
+        bare = not near.strip("Anp") or "P" in each.tags[max(0, begin - 6) : end]
+        if titled or (self._asked and bare):
             yield _Act("created", "it")
 
     # --- … has been, … is now, … created -----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from assistant.mentor.claims.vocabulary import Language, Patterns, build_words
 
 _WORDS = build_words(
     {
-        "S": "i, we",
+        "S": "i, we have, we ve",
         "H": "have, ve",
         "B": "has been, have been, was, were, s been, ve been, got, has now been, have now been, has just been, have"
         " just been, has also been, have also been, has already been, have already been",
@@ -18,10 +18,10 @@ _WORDS = build_words(
         " let, lets, able, try, tried, trying, ready, to be, be, happy",
         "I": "if, once, when, whenever, after, before, until, till, unless, whether, while, as soon as, had, suppose, in case,"
         " because, since, how, where, wherever, for example, imagine, says, say, said, wrote",
-        "U": "you, he, she, they",
+        "U": "you, we, he, she, they",
         "r": "that, which, who",
         "A": "just, also, already, successfully, then, so, too, okay, ok, sure, great, perfect, right, alright, yes, well,"
-        " quickly, directly, gladly, happily, additionally, went ahead and, gone ahead and, as requested, as you asked,"
+        " quickly, directly, gladly, happily, additionally, went ahead and, gone ahead and, gone through and, went through and, gone in and, gone back and, as requested, as you asked,"
         " for you, for me, as well, finally, immediately, accordingly, properly, correctly, manually, officially, i can"
         " confirm, i can confirm that, i confirm that, i m happy to say, here, simply, hereby, safely, personally, got it,"
         " success, sure thing, of course, been",
@@ -35,7 +35,7 @@ _WORDS = build_words(
         "h": "now has, has now, now runs, now carries",
         "e": "every, any, whichever, whatever",
         "&": "and, plus",
-        "D": "done, all done, all set, it s done, that s done, that is done, it is done, consider it done, done that, done it,"
+        "D": "done, it s on your list, it s on the list, it s now on your list, it s in your list, all done, all set, it s done, that s done, that is done, it is done, consider it done, done that, done it,"
         " taken care of it, taken care of that, took care of it, took care of that, handled it, handled that, sorted it,"
         " made the change, made the changes, made that change, made those changes, did it, did that, done so, finished",
         "w": "yesterday, ago, earlier, previously, last week, last month, last year, last time, originally, recently, in the"
@@ -110,7 +110,7 @@ ENGLISH: Final = Language(
             r"(?P<o>[NT])[^IrUXMSVBEyZ]{0,30}(?:E[An]{0,4}(?:p[dA]{0,4}[N#]|[dA]{0,2}#)|h[dK.A]{0,4}F)|(?P<f>F)[^IrUXMSVBEy]{0,30}En"
         ),
         elliptic=re.compile(
-            r"^[An&]{0,4}(?:[d#]{0,5}(?P<o>[NF])[T#]?[An]{0,3}(?P<v>V)(?=[pcKAn#dbNT%.]{0,9}$)|(?P<w>V)(?=[d#]{1,4}N|A{0,2}T|A{0,2}$|cK))"
+            r"^[An&]{0,4}(?:[d#]{0,5}(?P<o>[NF])[T#]?[An]{0,3}(?P<v>V)(?=[pcKAn#dbNT%.]{0,9}$)|(?P<w>V)(?=[d#]{1,4}N|N[T#]|P[pd]{1,3}N|A{0,2}T|A{0,2}$|cK))"
         ),
     ),
     frozenset(

@@ -116,7 +116,7 @@ FRENCH: Final = Language(
             r"(?P<o>[NT])[^IrUXMSVBEyZ]{0,30}(?:E[An]{0,4}p[dA]{0,4}[N#]|h[dK.A]{0,4}F)|(?P<f>F)[^IrUXMSVBEy]{0,30}En"
         ),
         elliptic=re.compile(
-            r"^[An&]{0,4}(?:[d#A]{0,5}(?P<o>[NF])[T#]?[An]{0,3}(?P<v>V)(?=[pcKAn#dbNT%.]{0,9}$)|(?P<w>V)(?=[d#]{1,4}N|A{0,2}T|A{0,2}$|cK))"
+            r"^[An&]{0,4}(?:[d#A]{0,5}(?P<o>[NF])[T#]?[An]{0,3}(?P<v>V)(?=[pcKAn#dbNT%.]{0,9}$)|(?P<w>V)(?=[d#]{1,4}N|N[T#]|A{0,2}T|A{0,2}$|cK))"
         ),
     ),
     frozenset(

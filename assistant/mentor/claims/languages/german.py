@@ -59,7 +59,7 @@ _WORDS = build_words(
         " übung, übungen, antwort, antworten, übersicht, überblick, karteikarten, abschnitt, absatz, diagramm, code, link,"
         " links, details, tipp, tipps, vorschlag, vorschläge, liste mit, checkliste, wochenplan, zeitplan, stellen, stelle,"
         " punkte, vergleich, vorlage, skizze, ideen, hinweis, hinweise, version, aufsatz, fahrplan, routine, anleitung",
-        "P": "es, das, sie, dies, alles, beides",
+        "P": "es, s, das, sie, dies, alles, beides",
     },
     {
         "created": "angelegt, erstellt, hinzugefügt, eingetragen, eingerichtet, gespeichert, hochgeladen, ergänzt, erfasst,"

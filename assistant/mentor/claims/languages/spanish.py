@@ -159,7 +159,7 @@ SPANISH: Final = Language(
             r"(?P<o>[NT])[^IrUXMSVBEyZ]{0,30}(?:E[Anj]{0,4}p[dA]{0,4}[N#]|h[dK.A]{0,4}F)|(?P<f>F)[^IrUXMSVBEy]{0,30}En"
         ),
         elliptic=re.compile(
-            r"^[Anj&]{0,4}(?:[d#]{0,5}(?P<o>[NF])[T#]?[d]?[Anj]{0,3}(?P<v>V)(?=[pcKAn#dbNT%.]{0,9}$)|(?P<w>V)(?=[d#]{1,4}N|[Aj]{0,2}T|[Aj]{0,2}$|cK))"
+            r"^[Anj&]{0,4}(?:[d#]{0,5}(?P<o>[NF])[T#]?[d]?[Anj]{0,3}(?P<v>V)(?=[pcKAn#dbNT%.]{0,9}$)|(?P<w>V)(?=[d#]{1,4}N|N[T#]|[Aj]{0,2}T|[Aj]{0,2}$|cK))"
         ),
     ),
     frozenset(
