@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
@@ -52,6 +52,9 @@ class TextScreen:
                 self._sources = event["value"]
             case "CUSTOM" if event["name"] == "no_sources":
                 self._unsourced = True
+            case "CUSTOM" if event["name"] == "claim_not_backed":
+                self._end_line()
+                self._out.print(f"[yellow]{escape(_tell_unbacked(event['value']))}[/yellow]")
             case "RUN_ERROR":
                 self._end_line()
                 self._out.print(f"[red]{escape(event['message'])}[/red]")
@@ -93,6 +96,14 @@ def _place(title: str, heading: str | None) -> str:
     if heading is None or heading == title:
         return title
     return heading if heading.startswith(f"{title} › ") else f"{title} › {heading}"
+
+
+def _tell_unbacked(value: Mapping[str, Any]) -> str:
+    """That the answer claims what was not done."""
+    said = " ".join(f"“{_shorten(claim)}”" for claim in value["claims"])
+    if value["reason"] == "nothing":
+        return f"Nothing was changed, though the mentor says so: {said}"
+    return f"This was not done, or not all of it, though the mentor says so: {said}"
 
 
 def _shorten(quote: str) -> str:

@@ -47,6 +47,7 @@ from assistant.mentor.actions.service import Actions, told
 from assistant.mentor.actions.wording import tell
 from assistant.mentor.briefing import read_turn
 from assistant.mentor.citations import cite, verify
+from assistant.mentor.claims.checking import correction, describe, find_unbacked
 from assistant.mentor.context import (
     MentorContext,
     build_question,
@@ -253,6 +254,15 @@ class Mentor:
             own = [*held.own, *rounds.results]
             for event in _say_grounded(record, own, held.language, searched=held.searched):
                 yield event
+        if not record.waiting and self._model.name != "offline":  # which tells what it did from results alone
+            async for notice in self._check(turn, record, request):
+                yield notice
+
+    async def _check(self, turn: Turn, record: TurnRecord, request: ModelRequest) -> AsyncGenerator[Notice, None]:
+        """Say so where the answer tells of an action that was not taken: to the learner, and to the next turns' model."""
+        if false := await find_unbacked(record.text, turn.question, record.executed, request.messages):
+            turn.conversation.append("assistant", [correction(false, record.executed)])
+            yield _notice(record, "claim_not_backed", describe(false, record.executed))
 
     async def _cite(self, turn: Turn, record: TurnRecord, shown: Sequence[Passage]) -> None:
         record.citations = await verify(self._database, turn.principal, cite(record.text, shown))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from assistant.mentor.briefing import read_turn
+from assistant.mentor.claims.checking import is_correction
 from assistant.mentor.events import Message
 
 
@@ -16,7 +17,8 @@ def spoken(history: Sequence[Message]) -> list[tuple[Literal["user", "assistant"
             if turn is not None:
                 said.append(("user", turn.question))
             continue
-        text = "\n\n".join(block["text"] for block in message["content"] if block.get("type") == "text")
+        told = (block for block in message["content"] if block.get("type") == "text" and not is_correction(block))
+        text = "\n\n".join(block["text"] for block in told)
         if text:
             said.append(("assistant", text))
     return said

@@ -176,6 +176,8 @@ async def test_what_the_mentor_did_is_told_in_words_also_after_a_reload(demo: De
         "There.",
         Notice("limit_reached", {"limit": "writes"}),
         Notice("answer_cut", {"reason": "max_tokens"}),
+        Notice("claim_not_backed", {"reason": "nothing", "claims": ["I've **added** it.", "Done."]}),
+        Notice("claim_not_backed", {"reason": "partly", "claims": ["I've added two."]}),
         rounds=2,
     )
     cards = [
@@ -189,8 +191,11 @@ async def test_what_the_mentor_did_is_told_in_words_also_after_a_reload(demo: De
     notices = [
         "The mentor reached the limit of what one message may do.",
         "The answer was cut: it reached its greatest length.",
+        "Nothing was changed, though the mentor says so: “I've added it.” “Done.”",
+        "This was not done, or not all of it, though the mentor says so: “I've added two.”",
     ]
     await expect(page.locator(".notice")).to_have_text(notices)
+    await expect(page.locator("#announcer")).to_contain_text("Nothing was changed")
     await page.reload()
     await expect(page.locator(".tool")).to_have_text(cards)
     await expect(page.locator(".notice")).to_have_text(notices)

@@ -13,7 +13,7 @@ from typing import Final, cast
 
 from assistant.mentor.claims.languages import LANGUAGES
 from assistant.mentor.claims.text import Clause, Said, compose, mask, sentences
-from assistant.mentor.claims.vocabulary import OBJECTS, TITLE, Kind, Language, Object, Word, split_words
+from assistant.mentor.claims.vocabulary import OBJECTS, TITLE, Kind, Language, Object, Word, read_words, split_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,10 @@ _FURTHER: Final = re.compile(r"&[d#]{0,5}(?P<o>N)")
 NEAR: Final = 40
 """Words in front of a verb that can still make something else of it."""
 
-SAVING: Final = frozenset(
-    "saved stored uploaded gespeichert abgelegt hochgeladen hinterlegt guardado guardada guardé subido subí enregistré"
-    " téléversé sauvegardé".split()
-)
+SAVING: Final = read_words("""
+    saved stored uploaded gespeichert abgelegt hochgeladen hinterlegt guardado guardada guardé subido subí enregistré
+    téléversé sauvegardé
+""")
 """Of a part of an answer, too, these say that something was stored."""
 
 HEADWAY: Final = frozenset({"made", "gemacht", "erzielt"})
@@ -109,7 +109,9 @@ class _Tagged:
 class _Reading:
     """One sentence in one language."""
 
-    def __init__(self, language: Language, said: Said, words: Sequence[list[str]], *, asked: bool, emphatic: bool) -> None:
+    def __init__(
+        self, language: Language, said: Said, words: Sequence[list[str]], *, asked: bool, emphatic: bool
+    ) -> None:
         self._language = language
         self._said = said
         self._asked = asked
@@ -178,9 +180,7 @@ class _Reading:
             return True
         return not self._language.verb_last and before[-1:] in ("N", "C", "F") and before[-1:] != ""
 
-    def _made(
-        self, each: _Tagged, at: int, earlier: Sequence[_Tagged], following: Sequence[_Tagged]
-    ) -> Iterator[_Act]:
+    def _made(self, each: _Tagged, at: int, earlier: Sequence[_Tagged], following: Sequence[_Tagged]) -> Iterator[_Act]:
         """What the verb at that place says was done."""
         verb = each.words[at]
         if verb.tag not in "VLR" or verb.meaning == "done":
@@ -191,9 +191,7 @@ class _Reading:
         begin, end = self._window(each.tags, at)
         objects = list(self._objects(each, begin, end))
         if not objects and "C" not in each.tags[begin:end]:
-            objects = list(self._figure(following)) or list(
-                self._vague(each, begin, end, earlier, following[1:])
-            )
+            objects = list(self._figure(following)) or list(self._vague(each, begin, end, earlier, following[1:]))
         completes = "K" in each.tags[begin:end]
         for named in objects:
             if named.object != "progress" or each.spelled[at] not in HEADWAY:
@@ -226,7 +224,7 @@ class _Reading:
             return _Act("created", "document" if any(word.meaning == "document" for word in each.words) else "it")
         if each.tags[at] == "F":  # of what is named beside it, or of a task
             near = range(max(0, begin - NEAR), min(len(each.tags), end + NEAR))
-            of = next((_meant(each.words[place]) for place in near if each.tags[place] == "N"), "task")
+            of: Object = next((_meant(each.words[place]) for place in near if each.tags[place] == "N"), "task")
             return _Act("changed", of if of in ("goal", "module", "document") else "task")
         meant = _meant(each.words[at])
         if meant == "module" and "%" in each.spelled:
@@ -297,7 +295,7 @@ class _Reading:
             yield from self._happened(each, thing, verb)
 
     def _rests(self, each: _Tagged, verb: int) -> bool:
-        """Whether "is saved" tells what happened: in English that is what always happens, but for "your task is saved"."""
+        """Whether "is saved" tells what happened; in English it is what always happens, but in "your task is saved"."""
         if self._language.code != "en":
             return True
         return each.spelled[0] in ("your", "the") and verb == len(each.tags) - 1 and each.clause.first

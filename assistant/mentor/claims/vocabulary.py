@@ -1,17 +1,17 @@
 """A clause in tags: one letter for what each word or phrase does in it, so that a pattern of a sentence is a short one.
 
-    S I, we                       V a verb of acting, in the past      N something that is acted on: a task, a goal
-    H have, with such a subject   L such a verb that says I by itself  F a part of it: its due date, its priority
-    B has been, was               Q one that says it, behind `s` (se)  C part of an answer: a summary, an example
-    E is, stands                  R one in the infinitive, behind G    T a title in quotes
-    n now                         G have just                          P it, this, all
-    X not, no                     M could, will, want to               I if, when, after
-    U you, somebody else          r that, which                        y by
-    A words that say nothing      d the, your, new                     # a number
-    p to, on                      c as                                 K complete, high, 50 %
-    & and                         D done                               W on Monday, in May
-    Z approve, waiting            b below                              w yesterday, earlier          h has now
-    e every, any                         j ya: now, or already         . any other word
+S I, we                       V a verb of acting, in the past      N something that is acted on: a task, a goal
+H have, with such a subject   L such a verb that says I by itself  F a part of it: its due date, its priority
+B has been, was               Q one that says it, behind `s` (se)  C part of an answer: a summary, an example
+E is, stands                  R one in the infinitive, behind G    T a title in quotes
+n now                         G have just                          P it, this, all
+X not, no                     M could, will, want to               I if, when, after
+U you, somebody else          r that, which                        y by
+A words that say nothing      d the, your, new                     # a number
+p to, on                      c as                                 K complete, high, 50 %
+& and                         D done                               W on Monday, in May
+Z approve, waiting            b below                              w yesterday, earlier          h has now
+e every, any                         j ya: now, or already         . any other word
 """
 
 import re
@@ -30,9 +30,6 @@ TITLE: Final = "\ue000"
 
 CODE: Final = "\ue001"
 """Stands for each character of code."""
-
-LONGEST_PHRASE: Final = 4
-"""Words."""
 
 _WORD: Final = re.compile(rf"[^\W\d_]+|\d+|%|{TITLE}+|{CODE}+")
 
@@ -82,10 +79,13 @@ class Language:
     """First words of which one is in each clause that claims anything."""
     starts: frozenset[str] = field(init=False)
     """First words of phrases of several words."""
+    longest: int = field(init=False)
+    """Words of the longest phrase."""
 
     def __post_init__(self) -> None:
         telling = {phrase for phrase, word in self.words.items() if word.tag in "VLQRDn" or word.meaning == "list"}
         object.__setattr__(self, "triggers", frozenset(phrase.split()[0] for phrase in telling))
+        object.__setattr__(self, "longest", max(len(phrase.split()) for phrase in self.words))
         object.__setattr__(self, "starts", frozenset(phrase.split()[0] for phrase in self.words if " " in phrase))
 
     def tag(self, words: Sequence[str]) -> list[tuple[Word, int]]:
@@ -101,7 +101,7 @@ class Language:
     def _longest(self, words: Sequence[str], at: int) -> tuple[Word, int]:
         first = words[at]
         if first in self.starts:
-            for length in range(LONGEST_PHRASE, 1, -1):
+            for length in range(self.longest, 1, -1):
                 if known := self.words.get(" ".join(words[at : at + length])):
                     return known, min(length, len(words) - at)
         return self.words.get(first) or self._unlisted(first), 1
@@ -149,6 +149,10 @@ def build_words(
 
 def phrases(row: str) -> Iterator[str]:
     return (phrase for each in row.split(",") if (phrase := " ".join(each.split())))
+
+
+def read_words(row: str) -> frozenset[str]:
+    return frozenset(row.split())
 
 
 def inflect(stems: str, endings: str) -> str:

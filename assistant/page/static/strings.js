@@ -112,6 +112,8 @@ const en = {
   'notice.no_sources': '', // said where sources would stand
   'notice.limit_reached': 'The mentor reached the limit of what one message may do.',
   'notice.text_withheld': 'Sentences without a source in the documents were left out.',
+  'notice.claim_not_backed': 'Nothing was changed, though the mentor says so: {claims}',
+  'notice.claim_not_backed.partly': 'This was not done, or not all of it, though the mentor says so: {claims}',
   'notice.answer_cut': 'The model ended this answer early.',
   'notice.answer_cut.max_tokens': 'The answer was cut: it reached its greatest length.',
   'notice.answer_cut.refusal': 'The model declined to go on with this answer.',
@@ -244,6 +246,8 @@ const de = {
   'tool.failed': '{what}: fehlgeschlagen',
   'notice.limit_reached': 'Der Mentor hat erreicht, was eine einzelne Nachricht bewirken darf.',
   'notice.text_withheld': 'Sätze ohne Quelle in den Dokumenten wurden weggelassen.',
+  'notice.claim_not_backed': 'Es wurde nichts geändert, obwohl der Mentor es sagt: {claims}',
+  'notice.claim_not_backed.partly': 'Das wurde nicht oder nur zum Teil getan, obwohl der Mentor es sagt: {claims}',
   'notice.answer_cut': 'Das Modell hat diese Antwort vorzeitig beendet.',
   'notice.answer_cut.max_tokens': 'Die Antwort wurde gekürzt: Sie erreichte ihre größte Länge.',
   'notice.answer_cut.refusal': 'Das Modell wollte diese Antwort nicht fortsetzen.',

@@ -58,7 +58,8 @@ export class TurnView {
     for (const part of copy.querySelectorAll('.mark, figcaption')) part.remove();
     const { run, error } = this.#turn;
     const problem = error ?? run?.error;
-    return [copy.textContent.trim(), problem && told(problem)].filter(Boolean).join(' ');
+    const contradicted = (run?.notices ?? []).filter(contradicts).map(noticeText);
+    return [copy.textContent.trim(), ...contradicted, problem && told(problem)].filter(Boolean).join(' ');
   }
 
   #waitingFor() {
@@ -85,7 +86,8 @@ export class TurnView {
     resolveMarks(this.#prose, run.citations, this.#actions.openSource);
     for (const notice of run.notices) {
       const sentence = noticeText(notice);
-      if (sentence) this.#after.append(h('p', { class: 'notice', dir: 'auto' }, icon('info'), h('span', {}, sentence)));
+      const [kind, sign] = contradicts(notice) ? ['notice contradiction', 'alert'] : ['notice', 'info'];
+      if (sentence) this.#after.append(h('p', { class: kind, dir: 'auto' }, icon(sign), h('span', {}, sentence)));
     }
     if (run.status === 'cancelled') this.#after.append(h('p', { class: 'notice' }, icon('stop'), t('stopped')));
     if (run.status === 'awaiting_approval') this.#after.append(h('p', { class: 'notice' }, icon('info'), t('awaitingApproval')));
@@ -190,7 +192,11 @@ function detailOf(written) {
   }
 }
 
+/** Whether a notice says that the answer is wrong: then it is seen, and heard, with it. */
+const contradicts = ({ name }) => name === 'claim_not_backed';
+
 function noticeText({ name, value }) {
-  const sentence = known(`notice.${name}.${value?.reason}`, value) ?? known(`notice.${name}`, value) ?? value?.message;
+  const values = Array.isArray(value?.claims) ? { ...value, claims: value.claims.map((claim) => `“${shorten(textOf(claim))}”`).join(' ') } : value;
+  const sentence = known(`notice.${name}.${value?.reason}`, values) ?? known(`notice.${name}`, values) ?? value?.message;
   return typeof sentence === 'string' ? sentence : '';
 }

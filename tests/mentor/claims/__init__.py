@@ -1,1 +1,1 @@
-"""Labelled sentences and the measurement on them."""
+"""Sentences with the claims that are in them, half of them to write the rules by, half never looked at for that."""
