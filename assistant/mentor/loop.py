@@ -259,7 +259,7 @@ class Mentor:
                 yield notice
 
     async def _check(self, turn: Turn, record: TurnRecord, request: ModelRequest) -> AsyncGenerator[Notice, None]:
-        """Say so where the answer tells of an action that was not taken: to the learner, and to the next turns' model."""
+        """Say so where the answer tells of an action that was not taken: to the learner, and to the model later on."""
         if false := await find_unbacked(record.text, turn.question, record.executed, request.messages):
             turn.conversation.append("assistant", [correction(false, record.executed)])
             yield _notice(record, "claim_not_backed", describe(false, record.executed))

@@ -48,7 +48,7 @@ async def find_unbacked(
 
 def _question_at(conversation: Sequence[Message]) -> int:
     """Where the last question stands; 0 where there is none."""
-    return max((at for at, message in enumerate(conversation) if read_turn(message["content"])), default=0)
+    return next((at for at in reversed(range(len(conversation))) if read_turn(conversation[at]["content"])), 0)
 
 
 def executed_in(conversation: Sequence[Message]) -> Iterator[str]:
