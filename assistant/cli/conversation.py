@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
@@ -12,18 +12,28 @@ import msgspec
 from rich.console import Console
 from rich.markup import escape
 
-from assistant.chat.service import ChatService, FollowedRun, NewTurn
+from assistant.chat.service import ChatService, FollowedRun, NewTurn, ResumedTurn
+from assistant.cli.approvals import Ask, ask_each
 from assistant.cli.signals import on_signal, terminate
 from assistant.db.identity import Principal
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, InvalidError
+from assistant.mentor.actions.service import Actions
+from assistant.mentor.actions.wording import tell
 
 QUOTE_CHARACTERS: Final = 160
+
+CHANNEL: Final = "terminal"
+
+UNDO: Final = "/undo"
+"""What is typed in place of a question to set back what was done last."""
 
 
 class Screen(Protocol):
     """Where events of a run are shown."""
 
     def show(self, event: dict[str, Any]) -> None: ...
+
+    def tell(self, text: str) -> None: ...
 
 
 class TextScreen:
@@ -34,18 +44,15 @@ class TextScreen:
         self._sources: list[dict[str, Any]] = []
         self._unsourced = False
         self._in_text = False
-        self._tools: dict[str, str] = {}
 
     def show(self, event: dict[str, Any]) -> None:
         match event["type"]:
             case "TEXT_MESSAGE_CONTENT":
                 self._in_text = True
                 self._out.print(escape(event["delta"]), end="")
-            case "TOOL_CALL_START":
-                self._tools[event["toolCallId"]] = event["toolCallName"]
-            case "TOOL_CALL_RESULT":
+            case "CUSTOM" if event["name"] == "tool_result":
                 self._end_line()
-                self._out.print(f"[dim]· {self._tools.get(event['toolCallId'], 'tool').replace('_', ' ')}[/dim]")
+                self._show_result(event["value"]["tool"].replace("_", " "), event["value"]["data"])
             case "RUN_STARTED":
                 self._sources, self._unsourced = [], False
             case "CUSTOM" if event["name"] == "citations":
@@ -63,6 +70,20 @@ class TextScreen:
                 if event["outcome"]["type"] == "cancelled":
                     self._out.print("[dim](stopped)[/dim]")
                 self._show_sources()
+                for interrupt in event["outcome"].get("interrupts", ()):
+                    self._out.print(f"[yellow]Waits for your word:[/yellow] {escape(interrupt['message'])}")
+                    self._out.print(f"[dim]  action {interrupt['id']}, until {interrupt['expiresAt'][:10]}[/dim]")
+
+    def _show_result(self, tool: str, data: dict[str, Any]) -> None:
+        """Made from what is stored of the outcome, not from the model's words."""
+        if data.get("status") == "done":
+            self._out.print(f"[dim]· {tool}[/dim]")
+        else:
+            self._out.print(f"[dim]· {tool}: not done. {escape(_shorten(str(data.get('message', ''))))}[/dim]")
+
+    def tell(self, text: str) -> None:
+        """A sentence that is no answer of the mentor."""
+        self._out.print(escape(text))
 
     def _end_line(self) -> None:
         if self._in_text:
@@ -85,6 +106,9 @@ class TextScreen:
 
 class JsonScreen:
     """For programs: one AG-UI event a line."""
+
+    def tell(self, text: str) -> None:
+        """Programs are told by events alone."""
 
     def show(self, event: dict[str, Any]) -> None:
         sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
@@ -114,24 +138,71 @@ def _shorten(quote: str) -> str:
 class Conversation:
     """One thread of one person."""
 
-    def __init__(self, chat: ChatService, principal: Principal, space_id: UUID, screen: Screen) -> None:
+    def __init__(
+        self,
+        chat: ChatService,
+        actions: Actions,
+        principal: Principal,
+        space_id: UUID,
+        screen: Screen,
+        *,
+        ask: Ask | None = None,
+    ) -> None:
+        """`ask`: the learner's keyboard, where proposals are to be answered; None: they wait."""
         self._chat = chat
+        self._actions = actions
+        self._ask = ask
         self._principal = principal
         self._space_id = space_id
         self._screen = screen
         self._thread_id = f"terminal-{uuid4()}"
 
     async def ask(self, text: str) -> bool:
-        """Ask, and show the answer to its end; Ctrl-C stops it. False: it failed."""
-        turn = NewTurn(self._space_id, self._thread_id, str(uuid4()), str(uuid4()), text, channel="terminal")
-        run = await self._chat.begin(self._principal, turn)
+        """Ask, and show the answer to its end, with the learner's word where it is needed. False: it failed."""
+        turn = NewTurn(self._space_id, self._thread_id, str(uuid4()), str(uuid4()), text, channel=CHANNEL)
+        last = await self._follow(await self._chat.begin(self._principal, turn))
+        while interrupts := last.get("outcome", {}).get("interrupts"):
+            resumed = await self._answer(interrupts)
+            if resumed is None:
+                break
+            last = await self._follow(resumed)
+        return bool(last.get("type") == "RUN_FINISHED")
+
+    async def _answer(self, interrupts: Sequence[dict[str, Any]]) -> FollowedRun | None:
+        """The run in which the learner's answers are carried out; None: they gave none."""
+        while self._ask is not None:
+            try:
+                # Here and not in a thread, which nobody could end while it waits for the keyboard.
+                with on_signal(signal.SIGINT, signal.default_int_handler), on_signal(signal.SIGTERM, terminate):
+                    answers = ask_each(interrupts, self._ask, Console(highlight=False, soft_wrap=True))
+                if not answers:
+                    return None
+                turn = ResumedTurn(self._space_id, self._thread_id, str(uuid4()), answers, channel=CHANNEL)
+                return await self._chat.resume_turn(self._principal, turn)
+            except InvalidError as error:
+                self._screen.tell(error.detail)
+            except (EOFError, KeyboardInterrupt):
+                return None
+        return None
+
+    async def undo(self) -> None:
+        """Set back what was done last in this conversation."""
+        action = await self._actions.last_executed(self._principal, self._space_id, self._thread_id)
+        if action is None:
+            self._screen.tell("There is nothing to undo.")
+            return
+        undone = await self._actions.undo(self._principal, action.id)
+        self._screen.tell(tell(undone.status, undone.effect, undone.result))
+
+    async def _follow(self, run: FollowedRun) -> dict[str, Any]:
+        """Show a run to its end; its last event. Ctrl-C stops it."""
         last: dict[str, Any] = {}
         with _on_interrupt(lambda: self._stop(run)):
             async for batch in self._chat.follow(self._principal, run.id, 0):
                 for encoded in batch:
                     last = msgspec.json.decode(encoded)
                     self._screen.show(last)
-        return bool(last.get("type") == "RUN_FINISHED")
+        return last
 
     def _stop(self, run: FollowedRun) -> None:
         self._stopping = asyncio.ensure_future(self._chat.cancel(self._principal, run.client_run_id))
@@ -148,7 +219,7 @@ class Conversation:
             if not text.strip():
                 continue
             try:
-                await self.ask(text)
+                await (self.undo() if text.strip() == UNDO else self.ask(text))
             except AssistantError as error:
                 self._screen.show({"type": "RUN_ERROR", "message": error.detail})
 

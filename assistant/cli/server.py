@@ -135,7 +135,9 @@ async def _chat(
         principal = await find_space(services.database, space, email)
         await services.runs.start()
         try:
-            conversation = Conversation(services.chat, principal, space, screen)
+            conversation = Conversation(
+                services.chat, services.actions, principal, space, screen, ask=input if sys.stdin.isatty() else None
+            )
             if message is not None:
                 if not await conversation.ask(message):
                     sys.exit(1)
@@ -183,7 +185,9 @@ async def _demonstrate(settings: Settings) -> DemoSession:
         click.echo(f"Asking {who}:\n\n> {QUESTION}\n")
         await services.runs.start()
         try:
-            await Conversation(services.chat, sample.principal, sample.space_id, TextScreen()).ask(QUESTION)
+            await Conversation(services.chat, services.actions, sample.principal, sample.space_id, TextScreen()).ask(
+                QUESTION
+            )
         finally:
             await services.runs.close(grace=0)
     return DemoSession(sample.user_id, sample.space_id)

@@ -60,6 +60,16 @@ async def of_call(database: Database, principal: Principal, run_id: UUID, call_i
     return Action(*rows[0]) if rows else None
 
 
+_LAST: Final[LiteralString] = """
+ and a.space_id = %s and r.thread_id = %s and a.status = 'executed' order by a.executed_at desc, a.id desc limit 1"""
+
+
+async def last_executed(database: Database, principal: Principal, space_id: UUID, thread_id: str) -> Action | None:
+    """Of the caller's thread."""
+    rows = await database.fetch(principal, f"{_FIND}{_LAST}", (space_id, thread_id))
+    return Action(*rows[0]) if rows else None
+
+
 # The clock of the transaction that proposes is also that of its expiry.
 _INSERT: Final = text("""
     insert into assistant.mentor_actions

@@ -245,6 +245,10 @@ class Actions:
                 await repository.note_undone(session, action_id)
         return await self.find(principal, action_id)
 
+    async def last_executed(self, principal: Principal, space_id: UUID, thread_id: str) -> Action | None:
+        """What was done last in a conversation, and not undone."""
+        return await repository.last_executed(self._database, principal, space_id, thread_id)
+
     async def sweep(self) -> None:
         """Do what was approved and left behind by a process that is gone; say what has expired."""
         await repository.expire(self._database)
