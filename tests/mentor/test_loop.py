@@ -3,7 +3,9 @@
 import asyncio
 import json
 import re
+from collections.abc import Mapping
 from contextlib import aclosing
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -207,6 +209,40 @@ async def test_a_call_that_fails_twice_ends_the_loop(bench: Bench, make_person: 
     assert len(bench.server.requests) == 3
     assert "limit_reached" in told.notices
     assert told.results[-1].data["code"] == "limit_reached"
+
+
+class MeetingShelf(Shelf):
+    """Searches for these words answer once all of them have come."""
+
+    def __init__(self, passages: Mapping[str, Passage]) -> None:
+        super().__init__()
+        self._by_words, self._all = passages, asyncio.Barrier(len(passages))
+
+    async def retrieve(self, *arguments: Any, limit: int = 8, **_: Any) -> list[Passage]:
+        if (found := self._by_words.get(arguments[2])) is None:
+            return []
+        async with asyncio.timeout(20), self._all:
+            return [found]
+
+
+async def test_calls_of_one_reply_that_read_run_together_and_are_numbered_in_their_order(
+    bench: Bench, database: Database, make_person: MakePerson
+) -> None:
+    person = await make_person(config='{"tools": {"create_task": "auto"}}')
+    words = [f"word {n}" for n in range(3)]
+    shelf = MeetingShelf({each: await add_document(database, person, f"About {each}.") for each in words})
+    calls = [ToolUse("search_documents", {"query": each}, id=f"s{n}") for n, each in enumerate(words)]
+    told = await bench.ask(
+        person,
+        "What do they say?",
+        say(*calls, ToolUse("create_task", {"title": "Read"}, id="w"), ToolUse("list_tasks", {}, id="l")),
+        say("This [1], that [2] and these [3]."),
+        shelf=shelf,
+    )
+    assert [result.id for result in told.results] == ["s0", "s1", "s2", "w", "l"]
+    assert [result.data["passages"][0]["index"] for result in told.results[:3]] == [1, 2, 3]
+    assert told.results[4].data["total"] == 1  # it read what was written before it
+    assert [citation.quote for citation in told.record.citations] == [f"About {each}." for each in words]
 
 
 async def test_rounds_are_limited(bench: Bench, make_person: MakePerson) -> None:
