@@ -135,16 +135,20 @@ def build_words(
 ) -> dict[str, Word]:
     """The words of a language, from rows of phrases with commas between.
 
-    `numbers` begin with two. A noun's meaning is an Object, or `list`: a place where any object can be.
+    `numbers` begin with two. A noun's meaning is an Object, or `list`: a place where any object can be. Raises
+    ValueError where a phrase stands twice: one of its meanings would be lost.
     """
-    words: dict[str, Word] = {}
-    for tag, row in tags.items():
-        words |= {phrase: Word(tag) for phrase in phrases(row)}
-    words |= {phrase: Word("N", meaning) for meaning, row in nouns.items() for phrase in phrases(row)}
+    rows = [(Word(tag), row) for tag, row in tags.items()]
+    rows += [(Word("N", meaning), row) for meaning, row in nouns.items()]
     for tag, table in (("R", infinitives), ("Q", third_person), ("L", first_person), ("V", verbs)):
-        for kind, row in (table or {}).items():
-            words |= {phrase: Word(tag, kind) for phrase in phrases(row)}
-    return words | {phrase: Word("#", str(n)) for n, row in enumerate(numbers, 2) for phrase in phrases(row)}
+        rows += [(Word(tag, kind), row) for kind, row in (table or {}).items()]
+    rows += [(Word("#", str(n)), row) for n, row in enumerate(numbers, 2)]
+    words: dict[str, Word] = {}
+    for word, row in rows:
+        for phrase in phrases(row):
+            if words.setdefault(phrase, word) is not word:
+                raise ValueError(f"“{phrase}” stands twice.")
+    return words
 
 
 def phrases(row: str) -> Iterator[str]:

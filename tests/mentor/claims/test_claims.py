@@ -3,12 +3,15 @@
 import gc
 import time
 import unicodedata
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from assistant.mentor.claims.backing import unbacked
 from assistant.mentor.claims.detection import find_claims
 from assistant.mentor.claims.requests import asks_to_act
+from assistant.mentor.claims.vocabulary import build_words
 from assistant.mentor.offline.phrases import PHRASES
 from tests.mentor.claims.measure import LANGUAGES, Half, Row, load, measure
 
@@ -19,6 +22,20 @@ def test_claims_are_found_as_well_as_is_said(half: Half) -> None:
     for language, score in scores.items():
         assert score.precision >= 0.95, (language, score.wrong)
         assert score.recall >= 0.9, (language, score.missed)
+
+
+def test_the_page_has_the_figures() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "mentor.md").read_text(encoding="utf-8")
+    for half in get_args(Half):
+        for language, score in measure(load(half)).items():
+            claims = score.found + len(score.missed)
+            figures = f"{score.total} | {claims} | {score.precision:.3f} | {score.recall:.3f}"
+            assert f"| {half.replace('_', ' ')} | {language} | {figures} |" in page
+
+
+def test_no_phrase_has_two_meanings() -> None:
+    with pytest.raises(ValueError, match="“put” stands twice"):
+        build_words({"A": "put"}, {"created": "put"}, {}, [])
 
 
 def test_the_labelled_set_is_fit_to_measure_with() -> None:

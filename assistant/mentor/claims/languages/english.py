@@ -10,7 +10,8 @@ _WORDS = build_words(
         "S": "i, we have, we ve",
         "H": "have, ve",
         "B": """
-            has been, have been, was, were, s been, ve been, got, has now been, have now been, has just been,
+            has been, have been, that s been, was, were, s been, ve been, got, has now been, have now been, has just
+            been,
             have just been, has also been, have also been, has already been, have already been
         """,
         "E": "is, are",
@@ -20,7 +21,7 @@ _WORDS = build_words(
         """,
         "M": """
             will, ll, would, d, could, can, may, might, should, shall, must, going to, about to, want, wanted, need,
-            needs, let, lets, able, try, tried, trying, ready, to be, be, happy
+            needs, let, lets, able, try, tried, trying, ready, be, happy
         """,
         "I": """
             if, once, when, whenever, after, before, until, till, unless, whether, while, as soon as, had, suppose,
@@ -37,15 +38,15 @@ _WORDS = build_words(
             success, sure thing, of course, been
         """,
         "d": """
-            a, an, the, your, my, our, this, these, those, another, new, old, all, each, duplicate, outdated, other,
-            existing, first, last, next, recurring, weekly, daily, high, priority, of, reading, follow, up, some,
+            a, an, the, your, my, our, another, new, old, all, each, duplicate, outdated, other,
+            existing, first, last, next, recurring, weekly, daily, high, of, reading, follow, up, some,
             several, few, following, small, short, separate, more, additional, practice, study, learning, s
         """,
         "p": """
             to, on, in, into, from, for, at, with, under, by one, by a, by an, by another, over, off
         """,
         "c": "as, to be, off as",
-        "K": "complete, finished, achieved, accomplished",
+        "K": "complete, accomplished",
         "G": """
             was able to, were able to, managed to, have managed to, ve managed to, just managed to
         """,
@@ -56,11 +57,11 @@ _WORDS = build_words(
             done, it s on your list, it s on the list, it s now on your list, it s in your list, all done, all set,
             it s done, that s done, that is done, it is done, consider it done, done that, done it, taken care of it,
             taken care of that, took care of it, took care of that, handled it, handled that, sorted it,
-            made the change, made the changes, made that change, made those changes, did it, did that, done so,
-            finished
+            made the change, made the changes, made that change, made those changes, did it, did that, done so
         """,
         "w": """
-            yesterday, ago, earlier, previously, last week, last month, last year, last time, originally, recently,
+            yesterday, ago, earlier, previously, last week, last month, last year, last time, away, passed, overdue,
+            originally, recently,
             in the past, back in, this morning, before that
         """,
         "W": """
@@ -137,13 +138,13 @@ _WORDS = build_words(
     },
     ["two, both, couple of, a couple of", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
     infinitives={
-        "created": "add, create, make, set up, save, schedule, record, put, enter, upload",
+        "created": "add, create, make, save, record, enter, upload",
         "changed": """
-            update, change, set, move, rename, adjust, mark, reschedule, edit, reopen, extend
+            update, change, move, rename, adjust, mark, reschedule, edit, reopen, extend
         """,
-        "completed": "complete, finish, close, tick off, check off",
+        "completed": "finish, close, tick off, check off",
         "deleted": "delete, remove, clear, cancel, archive",
-        "sent": "send, notify, email, inform, share, invite",
+        "sent": "send, notify, inform, share, invite",
         "done": "do it, do that",
     },
 )
@@ -153,13 +154,15 @@ ENGLISH: Final = Language(
     _WORDS,
     Patterns(
         active=re.compile(r"S[HAn]{0,6}(?P<v>[VD])|S[HAn]{0,3}G[An]{0,2}(?P<x>R)"),
-        passive=re.compile(r"(?P<o>[NFTP])[^IrUXMSVBEyZ]{0,30}B[HAn]{0,6}(?P<v>V)"),
+        passive=re.compile(
+            r"(?P<o>[NFTP])[^IrUXMSVBEyZ]{0,30}B[HAn]{0,6}(?P<v>V)|B[HAn]{0,6}(?P<k>V)p[dA]{0,3}(?P<l>N)"
+        ),
         resting=re.compile(r"(?P<o>[NFT])[^IrUXMSVBEyZ]{0,30}[EB][An]{0,6}(?P<v>[VKD])"),
         placed=re.compile(
             r"(?P<o>[NT])[^IrUXMSVBEyZ]{0,30}(?:E[An]{0,4}(?:p[dA]{0,4}[N#]|[dA]{0,2}#)|h[dK.A]{0,4}F)|(?P<f>F)[^IrUXMSVBEy]{0,30}En"
         ),
         elliptic=re.compile(
-            r"^[An&]{0,4}(?:[d#]{0,5}(?P<o>[NF])[T#]?[An]{0,3}(?P<v>V)(?=[pcKAn#dbNT%.]{0,9}$)|(?P<w>V)(?=[d#]{1,4}N|N[T#]|P[pd]{1,3}N|A{0,2}T|A{0,2}$|cK))"
+            r"^[An&]{0,4}(?:[d#]{0,5}(?P<o>[NF])[T#]?[An]{0,3}(?P<v>V)(?=(?:[AnKcbT#%]|p[d#A.NFKT%]{0,5}){0,5}$)|(?P<w>V)(?=[d#]{1,4}N|N[T#]|N$|P[pd]{1,3}N|A{0,2}T|A{0,2}$|cK))"
         ),
     ),
     read_words("""

@@ -22,7 +22,8 @@ _WORDS = build_words(
         "n": "maintenant, désormais, à présent, dorénavant",
         "X": "n, ne, pas, jamais, rien, aucun, aucune, sans, ni, impossible, au lieu de",
         "M": """
-            vais, allons, va, peux, pouvons, peut, pourrais, pourrait, pourrions, veux, voulez, voudrais, souhaitez,
+            vais, allons, peuvent, pouvez, doivent, doit, être, va, peux, pouvons, peut, pourrais, pourrait,
+            pourrions, veux, voulez, voudrais, souhaitez,
             dois, devrais, devons, laisse moi, laissez moi, aurais, aurait, avais, avait, avions, aura, sera, seront,
             aurai, essayé, permettez moi, propose, proposons
         """,
@@ -35,9 +36,9 @@ _WORDS = build_words(
         "r": "que, qui, dont",
         "A": """
             bien, donc, aussi, également, déjà, avec succès, alors, puis, ok, okay, d accord, très bien, parfait,
-            super, oui, t, te, vous, l, la, le, les, lui, leur, y, en, pour toi, pour vous, comme demandé,
+            super, oui, t, te, vous, l, la, le, les, lui, leur, y, pour toi, pour vous, comme demandé,
             comme convenu, tout de suite, juste, tout juste, directement, correctement, ensuite, en plus, bien sûr,
-            volontiers, noté, génial, entendu, c est bon, enfin, automatiquement, immédiatement, je confirme que,
+            volontiers, génial, entendu, c est bon, enfin, automatiquement, immédiatement, je confirme que,
             je vous confirme que, je te confirme que, été, bonne idée, ici, simplement
         """,
         "d": """
@@ -50,8 +51,8 @@ _WORDS = build_words(
         """,
         "c": "comme, en tant que",
         "h": "a maintenant, a désormais, ont maintenant, ont désormais",
-        "e": "chaque, tout",
-        "K": "faite, fait, faites, faits, complète, complet, atteint",
+        "e": "chaque",
+        "K": "faite, faites, faits, complète, complet, atteint",
         "&": "et, ainsi que",
         "D": """
             voilà, fait, c est fait, voilà c est fait, c est chose faite, m en suis occupé, m en suis occupée,
@@ -155,13 +156,15 @@ FRENCH: Final = Language(
     _WORDS,
     Patterns(
         active=re.compile(r"SA{0,4}H[An]{0,4}(?P<v>[VDK])|SA{0,4}GA{0,3}(?P<x>R)|S(?P<y>D)"),
-        passive=re.compile(r"(?P<o>[NFT])[^IrUXMSHVEZy]{0,30}B[HAn]{0,4}(?P<v>V)"),
+        passive=re.compile(
+            r"(?P<o>[NFT])[^IrUXMSHVEZy]{0,30}B[HAn]{0,4}(?P<v>V)|B[HAn]{0,6}(?P<k>V)p[dA]{0,3}(?P<l>N)"
+        ),
         resting=re.compile(r"(?P<o>[NFT])[^IrUXMSHVBEZy]{0,30}[EB][An]{0,4}(?P<v>[VKD])"),
         placed=re.compile(
             r"(?P<o>[NT])[^IrUXMSVBEyZ]{0,30}(?:E[An]{0,4}p[dA]{0,4}[N#]|h[dK.A]{0,4}F)|(?P<f>F)[^IrUXMSVBEy]{0,30}En"
         ),
         elliptic=re.compile(
-            r"^[An&]{0,4}(?:[d#A]{0,5}(?P<o>[NF])[T#]?[An]{0,3}(?P<v>V)(?=[pcKAn#dbNT%.]{0,9}$)|(?P<w>V)(?=[d#]{1,4}N|N[T#]|A{0,2}T|A{0,2}$|cK))"
+            r"^[An&]{0,4}(?:[d#A]{0,5}(?P<o>[NF])[T#]?[An]{0,3}(?P<v>V)(?=(?:[AnKcbT#%]|p[d#A.NFKT%]{0,5}){0,5}$)|(?P<w>V)(?=[d#]{1,4}N|N[T#]|N$|A{0,2}T|A{0,2}$|cK))"
         ),
     ),
     read_words("""

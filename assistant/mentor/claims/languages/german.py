@@ -32,11 +32,11 @@ _WORDS = build_words(
             so, eben, gerade, sofort, direkt, noch, außerdem, zusätzlich, für dich, für sie, dir, ihnen, dich, uns,
             worden, wie gewünscht, wie besprochen, wie gebeten, wieder, einfach, soweit, damit, hier, mal, mir,
             endlich, automatisch, manuell, fest, neu, entsprechend, natürlich, zudem, ebenfalls, korrekt, richtig,
-            ich bestätige, prima, perfekt, sehr gern, selbstverständlich, geschafft, zurück, mit, ab, um, ein, an,
+            ich bestätige, prima, perfekt, sehr gern, selbstverständlich, geschafft, zurück, mit, ab, um, an,
             hinzu
         """,
         "d": """
-            ihr, der, die, das, den, dem, des, ein, eine, einen, einem, einer, eines, dein, deine, deinen, deinem,
+            ihr, der, die, den, dem, des, ein, eine, einen, einem, einer, eines, dein, deine, deinen, deinem,
             deiner, deines, ihre, ihren, ihrem, ihrer, ihres, mein, meine, unser, unsere, diese, diesen, dieses,
             dieser, diesem, neue, neuen, neues, neuer, neuem, alte, alten, altes, alle, allen, doppelte, doppelten,
             veraltete, veralteten, veraltetes, folgende, folgenden, weitere, weiteren, weiteres, jede, jeden,
@@ -58,7 +58,8 @@ _WORDS = build_words(
         """,
         "w": """
             gestern, vorgestern, vorhin, kürzlich, neulich, zuletzt, letzte woche, letzten monat, letztes jahr,
-            letztes mal, damals, früher, zuvor, heute morgen, ursprünglich, seinerzeit, vor einer, vor einem,
+            letztes mal, woche entfernt, wochen entfernt, tag entfernt, tage entfernt, monate entfernt, damals,
+            früher, zuvor, heute morgen, ursprünglich, seinerzeit, vor einer, vor einem,
             vor zwei, vor drei, vor vier, vor einigen, vor kurzem, vor wenigen
         """,
         "W": """
@@ -167,7 +168,7 @@ GERMAN: Final = Language(
             r"(?P<o>[NT])[^IrUXMSVBEyZ]{0,30}(?:E[An]{0,4}p[dA]{0,4}[N#]|h[dK.A]{0,4}F)|(?P<f>F)[^IrUXMSVBEy]{0,30}En"
         ),
         elliptic=re.compile(
-            r"^[An&]{0,4}(?:[d#]{0,5}(?P<o>[NFT])[T#]?[pcKAn#dNFT%.]{0,9}?(?P<v>V)(?=[pcKAn#dbNT%.]{0,6}$)|(?:cK)?(?P<w>V)(?=A{0,2}$|A{0,2}T))"
+            r"^[An&]{0,4}(?:[d#]{0,5}(?P<o>[NFT])[T#]?[pcKAn#dNFT%.]{0,9}?(?P<v>V)(?=(?:[AnKcbT#%]|p[d#A.NFKT%]{0,5}){0,5}$)|(?:cK)?(?P<w>V)(?=A{0,2}$|A{0,2}T))"
         ),
     ),
     read_words("""

@@ -27,7 +27,8 @@ _WORDS = build_words(
             todavía no, en lugar de
         """,
         "M": """
-            voy a, vamos a, va a, puedo, podemos, podría, podrías, podríamos, puedes, puede, quiero, quieres, quiere,
+            voy a, pueden, deben, debe, deberán, vamos a, va a, puedo, podemos, podría, podrías, podríamos, puedes,
+            puede, quiero, quieres, quiere,
             quisiera, querría, debo, debería, deberías, déjame, deja que, permíteme, podré, pudo, intenté, intento,
             haya, hayas, hayan, hayamos, hubiera, hubiese, hubieras, habría, habré, necesito, necesita, a punto de,
             será, serán
@@ -40,7 +41,7 @@ _WORDS = build_words(
         "r": "que, cual, quien",
         "A": """
             también, correctamente, bien, con éxito, exitosamente, entonces, así, pues, vale, ok, okay, claro,
-            perfecto, de acuerdo, genial, sí, por ti, para ti, para usted, te, le, lo, la, los, las, me, nos, además,
+            perfecto, de acuerdo, genial, sí, por ti, para ti, para usted, te, le, la, los, las, me, nos, además,
             recién, enseguida, directamente, como pediste, como pidió, tal como pediste, confirmo que, por supuesto,
             aquí, ya mismo, les, simplemente, acá, finalmente, debidamente, satisfactoriamente, automáticamente,
             inmediatamente, muy bien, estupendo, sido
@@ -56,7 +57,7 @@ _WORDS = build_words(
         "h": "tiene ahora, ahora tiene, tienen ahora, ahora tienen, pasa a tener",
         "e": "cada, cualquier",
         "K": """
-            hecha, hecho, lista, listo, completa, completo, lograda, logrado, alcanzada, alcanzado, hechas, hechos
+            completa, completo, lograda, logrado, alcanzada, alcanzado, hechas, hechos
         """,
         "&": "y, e",
         "D": """
@@ -77,7 +78,7 @@ _WORDS = build_words(
         "b": "abajo, arriba, a continuación, más abajo, debajo",
         "Z": """
             aprobar, apruebes, apruebas, apruebe, aprueba, apruébala, apruébalo, aprobación, confirmar, confirma,
-            confirmes, confirme, confírmalo, confírmala, confirmación, pendiente, pendientes, espera, esperando,
+            confirmes, confirme, confírmalo, confírmala, confirmación, pendiente, espera, esperando,
             permiso, autorización, autorices
         """,
         "F": """
@@ -97,7 +98,7 @@ _WORDS = build_words(
     {
         "created": inflect(
             """
-                cread, añadid, agregad, guardad, programad, registrad, apuntad, anotad, subid, incluid, planificad,
+                cread, añadid, agregad, guardad, programad, registrad, apuntad, anotad, incluid, planificad,
                 almacenad, incorporad, introducid, ingresad, sumad, establecid, generad, configurad, fijad, agendad,
                 metid, insertad
             """,
@@ -219,13 +220,14 @@ SPANISH: Final = Language(
         passive=re.compile(
             r"(?P<o>[NFT])[^IrUXMSHVLEZ]{0,30}(?:B[HAnj]{0,4}(?P<v>V)|s[Anj]{0,3}(?P<q>Q))"
             r"|(?:B[Anj]{0,4}(?P<w>V)|s[Anj]{0,3}(?P<x>Q))[Anj]{0,3}[d#Aj]{0,5}(?P<i>[NF])"
+            r"|B[HAnj]{0,4}(?P<k>V)p[dA]{0,3}(?P<l>N)"
         ),
         resting=re.compile(r"(?P<o>[NFT])[^IrUXMSHVLBEZ]{0,30}[EB][Anj]{0,4}(?P<v>[VKD])"),
         placed=re.compile(
             r"(?P<o>[NT])[^IrUXMSVBEyZ]{0,30}(?:E[Anj]{0,4}p[dA]{0,4}[N#]|h[dK.A]{0,4}F)|(?P<f>F)[^IrUXMSVBEy]{0,30}En"
         ),
         elliptic=re.compile(
-            r"^[Anj&]{0,4}(?:[d#]{0,5}(?P<o>[NF])[T#]?[d]?[Anj]{0,3}(?P<v>V)(?=[pcKAn#dbNT%.]{0,9}$)|(?P<w>V)(?=[d#]{1,4}N|N[T#]|[Aj]{0,2}T|[Aj]{0,2}$|cK))"
+            r"^[Anj&]{0,4}(?:[d#]{0,5}(?P<o>[NF])[T#]?[d]?[Anj]{0,3}(?P<v>V)(?=(?:[AnKcbT#%]|p[d#A.NFKT%]{0,5}){0,5}$)|(?P<w>V)(?=[d#]{1,4}N|N[T#]|N$|[Aj]{0,2}T|[Aj]{0,2}$|cK))"
         ),
     ),
     read_words("""
