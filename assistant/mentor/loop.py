@@ -47,7 +47,7 @@ from assistant.mentor.actions.service import Actions, told
 from assistant.mentor.actions.wording import tell
 from assistant.mentor.briefing import read_turn
 from assistant.mentor.citations import cite, verify
-from assistant.mentor.claims.checking import correction, describe, find_unbacked
+from assistant.mentor.claims.checking import correction, describe, executed_since_question, find_unbacked
 from assistant.mentor.context import (
     MentorContext,
     build_question,
@@ -194,7 +194,6 @@ class Mentor:
             if action.id in turn.resumption.answered:
                 result = told(action)
                 yield ToolResult(action.call_id, action.tool, result.content, result.data, result.is_error)
-        record.executed += [action.tool for action in settled if action.status == "executed"]
         if not turn.resumption.goes_on:
             record.waiting = [each for each in asked if each.status == "proposed"]
             return
@@ -208,6 +207,7 @@ class Mentor:
             yield TextDelta(text)
             return
         turn.conversation.append("user", results)
+        record.executed += executed_since_question(messages)
         rounds = _Rounds(self._model, context, turn, record, [])
         request = self._request(record, context, messages)
         held = self._held(turn, context, state, [each["content"] for each in results], searched=True)

@@ -31,19 +31,23 @@ CORRECTION: Final = "(Correction: "
 async def find_unbacked(
     answer: str, question: str, executed: Sequence[str], conversation: Sequence[Message]
 ) -> list[Claim]:
-    """What the answer claims without an execution in this turn.
+    """What the answer claims and no tool `executed` in this turn bears out.
 
-    `conversation` ends with the turn's question; where the turn was resumed, with what had come of it before. Where the
-    learner did not ask for an action, "I have added it" may tell of an earlier turn: then all that was executed in the
-    conversation counts.
+    Where the learner did not ask for an action, "I have added it" may tell of an earlier turn: then what was executed
+    in the `conversation` before this turn counts, too.
     """
     asked = asks_to_act(question)
     find = partial(find_claims, answer, asked=asked)
     claims = find() if len(answer) <= AT_ONCE else await asyncio.to_thread(find)
     if not claims:
         return []
-    counted = conversation[_question_at(conversation) :] if asked else conversation
-    return unbacked(claims, [*executed, *executed_in(counted)])
+    earlier = [] if asked else executed_in(conversation[: _question_at(conversation)])
+    return unbacked(claims, [*executed, *earlier])
+
+
+def executed_since_question(conversation: Sequence[Message]) -> list[str]:
+    """Tools that changed something in the turn that the conversation ends with."""
+    return list(executed_in(conversation[_question_at(conversation) :]))
 
 
 def _question_at(conversation: Sequence[Message]) -> int:
