@@ -26,12 +26,14 @@ from assistant.chat.routes import ConversationController, RunController
 from assistant.chat.service import ChatService
 from assistant.chat.socket import agent_socket
 from assistant.chat.sockets import SocketGate
+from assistant.chat.thread_routes import MessageController, ThreadController
+from assistant.chat.threads import ThreadService
 from assistant.db.identity import Principal
 from assistant.db.session import Database
 from assistant.entity_tags import NotModified, provide_preconditions, tag_answer
 from assistant.goals.routes import GoalController
 from assistant.health import HealthController, Readiness
-from assistant.http import DEFAULT_BODY_BYTES, RefuseNul, render_problem, secure_headers
+from assistant.http import DEFAULT_BODY_BYTES, KeepNames, RefuseNul, render_problem, secure_headers
 from assistant.identity import Authentication, Authenticator, TokenIssuer, person_of, provide_principal
 from assistant.knowledge.retrieval import Retriever
 from assistant.knowledge.routes import DocumentController, SpaceDocumentController
@@ -105,6 +107,8 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             DocumentController,
             ConversationController,
             RunController,
+            ThreadController,
+            MessageController,
             ActionController,
         ],
         middleware=[Authentication(), RefuseNul(), NotModified()],
@@ -119,7 +123,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
         },
     )
     contract = Contract()
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             HealthController,
             AuthController,
@@ -144,6 +148,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             "metrics": Provide(lambda: metrics, sync_to_thread=False),
             "readiness": Provide(provide_readiness, sync_to_thread=False),
             "retriever": Provide(provide_retriever, sync_to_thread=False),
+            "threads": Provide(provide_threads, sync_to_thread=False),
             "unsubscribing": Provide(provide_unsubscribing, sync_to_thread=False),
         },
         lifespan=[lifespan],
@@ -157,6 +162,8 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
         openapi_config=contract.config,
         plugins=[contract],
     )
+    app.asgi_handler = KeepNames(app.asgi_handler)
+    return app
 
 
 def create_app_from_environment() -> Litestar:
@@ -258,6 +265,11 @@ def provide_limits(state: State) -> Limits:
 
 def provide_readiness(state: State) -> Readiness:
     return _services(state).readiness
+
+
+def provide_threads(state: State) -> ThreadService:
+    services = _services(state)
+    return ThreadService(services.database, services.chat)
 
 
 def provide_unsubscribing(state: State) -> Unsubscribing:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from math import ceil
 from typing import Annotated, Any, ClassVar, Final, LiteralString, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 import structlog
@@ -172,6 +172,33 @@ class RefuseNul(ASGIMiddleware):
                 if "\0" in name + value:
                     raise InvalidError("The text holds a NUL character, which cannot be stored.", path=name)
         await next_app(scope, receive, send)
+
+
+_NAMED: Final = re.compile(r"/api/(?:runs|spaces/[^/]+/threads)/")
+_WRITTEN: Final = re.compile(r"[%/]")
+
+
+class KeepNames:
+    """Threads and runs are called as clients like, and a name may hold a slash, which the server has decoded by now.
+
+    Around the whole application, since routes are looked for before any middleware: the parts of such a path keep their
+    slashes, and what spells them, encoded. A handler reads them with `name_in_path`.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raw = scope.get("raw_path") or b""
+        if b"%" in raw and ("%" in scope["path"] or b"%2f" in raw.lower()) and _NAMED.match(scope["path"]):
+            parts = (unquote(part) for part in raw.decode("ascii", "replace").split("/"))
+            scope["path"] = "/".join(_WRITTEN.sub(lambda sign: f"%{ord(sign[0]):02X}", part) for part in parts)
+        await self._app(scope, receive, send)
+
+
+def name_in_path(part: str) -> str:
+    """A name as the client gave it, from a parameter of the path."""
+    return unquote(part)
 
 
 # --- guards -----------------------------------------------------------------------------------------------------------

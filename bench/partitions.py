@@ -20,7 +20,7 @@ from uuid import UUID
 
 import psycopg
 
-from assistant.chat.repository import list_messages
+from assistant.chat.messages import list_messages
 from assistant.db.engine import libpq_url
 from assistant.db.session import Database
 from assistant.db.setup import Server

@@ -320,7 +320,8 @@ async def test_the_contract_is_one_document_with_every_schema(anybody: Caller) -
 
 
 async def test_what_is_made_can_be_repeated_and_what_is_changed_can_be_compared(anybody: Caller) -> None:
-    """But for what needs neither: an account has its address, a key is not changed, an order is sent as a whole."""
+    """But for what needs neither: an account has its address, a key is not changed, an order is sent as a whole, and
+    nobody writes a summary."""
     paths = (await anybody.get("/schema/openapi.json")).json()["paths"]
     asked = {
         (method, path, parameter["name"])
@@ -336,6 +337,7 @@ async def test_what_is_made_can_be_repeated_and_what_is_changed_can_be_compared(
         "/api/keys/{key_id}",
         "/api/spaces/{space_id}/modules/order",
         "/api/spaces/{space_id}/collaborators/me",
+        "/api/spaces/{space_id}/threads/{thread_id}/summary",
     }
 
 

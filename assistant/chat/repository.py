@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -407,68 +407,11 @@ async def forget_listeners(database: Database) -> None:
     await database.fetch_as_service("sweep", _FORGET_LISTENERS)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
-    id: UUID
-    space_id: UUID
-    user_id: UUID
-    is_from_user: bool
-    message: str
-    metadata: dict[str, Any] | None
-    created_at: datetime
-    thread_id: str | None
-    run_id: str | None
-    """The run's name for clients."""
-    status: str | None
-    """How the run stands or how it ended."""
-    citations: list[dict[str, Any]]
-
-
-# Without an "or" in it that a plan for all cases would have to keep open: the time prunes the months before it, and the
-# index on (space_id, user_id, created_at, id), or that of the thread, begins where the page does.
-_MESSAGES: Final = """
-select m.id, m.space_id, m.user_id, m.is_from_user, m.message, m.metadata, m.created_at, m.thread_id,
-       r.client_run_id, r.status,
-       case when m.is_from_user then '[]'::json else (
-           select coalesce(json_agg(json_build_object(
-               'index', c.index, 'chunk_id', c.chunk_id, 'document_id', c.document_id, 'title', c.title,
-               'heading', c.heading, 'page', c.page, 'quote', c.quote, 'start', c.start_offset, 'end', c.end_offset)
-               order by c.index), '[]'::json)
-           from assistant.citations c where c.message_id = m.id) end
-from public.chat_messages m left join assistant.runs r on r.id = m.run_id
-where m.user_id = (select auth.uid()) and m.space_id = %(space)s
-"""
-_OF_THREAD: Final = "  and m.thread_id = %(thread)s"
-_PAGE: Final = """
-  and m.created_at >= %(after_at)s and (m.created_at, m.id) > (%(after_at)s, %(after_id)s)
-order by m.created_at, m.id
-limit %(limit)s
-"""
-_BEGINNING: Final = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
-"""Before every message."""
-
-
-_SPACE_IS_VISIBLE: Final = "select exists (select 1 from public.spaces where id = %s)"
-
-
-async def list_messages(
-    database: Database,
-    principal: Principal,
-    space_id: UUID,
-    thread_id: str | None,
-    after: tuple[datetime, UUID] | None,
-    limit: int,
-) -> list[StoredMessage] | None:
-    """The caller's own messages in a space, oldest first; None: they may not see the space."""
-    after_at, after_id = after or _BEGINNING
-    values = {"space": space_id, "thread": thread_id, "after_at": after_at, "after_id": after_id, "limit": limit}
-    statement = _MESSAGES + _PAGE if thread_id is None else _MESSAGES + _OF_THREAD + _PAGE
-    ((visible,),), rows = await database.fetch_each(principal, (_SPACE_IS_VISIBLE, (space_id,)), (statement, values))
-    return [StoredMessage(*row) for row in rows] if visible else None
+SPACE_IS_VISIBLE: Final = "select exists (select 1 from public.spaces where id = %s)"
 
 
 async def space_is_visible(database: Database, principal: Principal, space_id: UUID) -> bool:
-    ((visible,),) = await database.fetch(principal, _SPACE_IS_VISIBLE, (space_id,))
+    ((visible,),) = await database.fetch(principal, SPACE_IS_VISIBLE, (space_id,))
     return bool(visible)
 
 

@@ -15,7 +15,7 @@ from assistant.chat.schemas import MessageRead, RunAgentInput, RunRead
 from assistant.chat.service import ChatService, FollowedRun
 from assistant.db.identity import Principal
 from assistant.errors import InvalidError
-from assistant.http import signed_in
+from assistant.http import name_in_path, signed_in
 from assistant.pagination import Page, Paginator
 
 KEEP_ALIVE_SECONDS: Final = 15.0
@@ -81,7 +81,7 @@ class RunController(Controller):
         self, run_id: FromPath[str], principal: NamedDependency[Principal], chat: NamedDependency[ChatService]
     ) -> RunRead:
         """How a run stands; `last_seq` is the number of its last event so far."""
-        return RunRead.of(await chat.find_run(principal, run_id))
+        return RunRead.of(await chat.find_run(principal, name_in_path(run_id)))
 
     @get("/events", operation_id="ReplayRun", media_type="text/event-stream")
     async def replay_run(
@@ -96,7 +96,7 @@ class RunController(Controller):
 
         A week after its end a run is a snapshot: the text in one go, no tool calls, numbered from 1.
         """
-        run = await chat.find_run(principal, run_id)
+        run = await chat.find_run(principal, name_in_path(run_id))
         position = _last_event_id(request) if after is None else after
         return _stream(chat, principal, FollowedRun(run.id, run.client_run_id), chat.resume(run, position))
 
@@ -105,7 +105,7 @@ class RunController(Controller):
         self, run_id: FromPath[str], principal: NamedDependency[Principal], chat: NamedDependency[ChatService]
     ) -> RunRead:
         """Stop the answer; what was written so far is kept and marked. A run that has ended stays as it is."""
-        return RunRead.of(await chat.cancel(principal, run_id))
+        return RunRead.of(await chat.cancel(principal, name_in_path(run_id)))
 
 
 def _last_event_id(request: Request[Any, Any, Any]) -> int:

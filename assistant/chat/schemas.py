@@ -6,16 +6,16 @@ from uuid import UUID
 
 import msgspec
 
-from assistant.chat.repository import Run, StoredMessage
+from assistant.chat.messages import StoredMessage
+from assistant.chat.repository import Run
 from assistant.chat.service import NewTurn, ResumedTurn
+from assistant.chat.thread_schemas import RunStatus
 from assistant.errors import InvalidError, NotFoundError
 from assistant.http import Outgoing
 from assistant.mentor.actions.service import Answer
 
 MAX_ANSWERS: Final = 50
 """Interrupts that one input answers: a turn proposes four at most."""
-
-RunStatus = Literal["running", "awaiting_approval", "completed", "cancelled", "failed", "interrupted"]
 
 
 class ContentPart(msgspec.Struct, frozen=True):
@@ -103,6 +103,12 @@ class CitationRead(Outgoing):
     """Code points of the document's content."""
 
 
+class ThumbsRead(Outgoing):
+    value: int
+    comment: str | None
+    updated_at: datetime
+
+
 class MessageRead(Outgoing):
     id: UUID
     space_id: UUID
@@ -117,6 +123,10 @@ class MessageRead(Outgoing):
     status: RunStatus | None
     """How that run stands, or how it ended."""
     citations: list[CitationRead]
+    versions: list[UUID]
+    """The messages that stand in this place, this one among them, the oldest first: `/api/messages/{id}/activate`."""
+    feedback: ThumbsRead | None
+    """What the caller thinks of an answer."""
 
     @classmethod
     def of(cls, message: StoredMessage) -> "MessageRead":

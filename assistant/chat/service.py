@@ -9,7 +9,8 @@ from uuid import UUID
 from assistant.chat import folding, repository
 from assistant.chat.answering import LiveRun
 from assistant.chat.events import encode_event, run_started
-from assistant.chat.repository import Run, StoredMessage
+from assistant.chat.messages import StoredMessage, list_messages
+from assistant.chat.repository import Run
 from assistant.chat.runs import LEASE, RunManager
 from assistant.db.identity import Principal
 from assistant.db.session import Database
@@ -193,7 +194,7 @@ class ChatService:
         limit: int,
     ) -> list[StoredMessage]:
         """The caller's own messages in a space, oldest first, those after `after` (time and id of one)."""
-        messages = await repository.list_messages(self._database, principal, space_id, thread_id, after, limit)
+        messages = await list_messages(self._database, principal, space_id, thread_id, after, limit)
         if messages is None:
             raise NotFoundError("There is no such space.")
         return messages

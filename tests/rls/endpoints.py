@@ -213,6 +213,28 @@ ACTIONS: Final = [
     ),
 ]  # fmt: skip
 
+THREAD: Final = f"{SPACE}/threads/{{thread_id}}"
+GOOD: Final = sends(value=1)
+THREADS: Final = [
+    Endpoint("GET", f"{SPACE}/threads", REACH),
+    Endpoint("GET", THREAD, REACH),
+    Endpoint("PATCH", THREAD, REACH, TITLE),
+    Endpoint("GET", f"{THREAD}/export", REACH),
+    Endpoint("GET", f"{THREAD}/summary", REACH),
+    Endpoint("DELETE", f"{THREAD}/summary", REACH, renames=(("thread_id", "thread_to_forget"),)),
+    Endpoint("DELETE", THREAD, REACH, renames=(("thread_id", "thread_to_delete"),)),
+    *(
+        row
+        for path, body in (("feedback", GOOD), ("activate", None))
+        for row in (
+            Endpoint("POST", f"/api/messages/{{message_id}}/{path}", REACH, body, "own", status=200, sees=NOBODY,
+                     renames=(("message_id", "my_answer"),)),
+            Endpoint("POST", f"/api/messages/{{message_id}}/{path}", NOBODY, body, "another's", sees=NOBODY,
+                     renames=(("message_id", "others_answer"),)),
+        )
+    ),
+]  # fmt: skip
+
 POST: Final = "/api/blog/posts/{slug}"
 POSTS: Final = [
     Endpoint("GET", "/api/blog/posts", ANYBODY),
@@ -231,7 +253,7 @@ POSTS: Final = [
     ),
 ]  # fmt: skip
 
-ENDPOINTS: Final = [*OWN, *SPACES, *CONTENTS, *COMMENTS, *SHARING, *RUNS, *ACTIONS, *POSTS]
+ENDPOINTS: Final = [*OWN, *SPACES, *CONTENTS, *COMMENTS, *SHARING, *RUNS, *THREADS, *ACTIONS, *POSTS]
 
 
 # --- the ground that they are tried on --------------------------------------------------------------------------------
@@ -298,6 +320,19 @@ def _read_ids(server: Server, world: World) -> tuple[dict[tuple[UUID, UUID], UUI
                     "now(), 1)",
                     (user_id, place.id, str(run_of(place, user_id))),
                 )
+                for thread in ("thread_to_forget", "thread_to_delete"):
+                    connection.execute(
+                        "insert into assistant.runs (user_id, space_id, thread_id, client_run_id, process, "
+                        "lease_until, status, finished_at) values (%s, %s, %s, %s, gen_random_uuid(), now(), "
+                        "'completed', now())",
+                        (user_id, place.id, thread, f"{thread} {run_of(place, user_id)}"),
+                    )
+                connection.execute(
+                    "insert into chat_messages (id, space_id, user_id, is_from_user, message, thread_id, run_id) "
+                    "select %s, space_id, user_id, false, 'So.', thread_id, id from assistant.runs "
+                    "where user_id = %s and client_run_id = %s",
+                    (answer_of(place, user_id), user_id, str(run_of(place, user_id))),
+                )
         connection.execute("""
             insert into assistant.run_events (run_id, seq, event)
             select id, 1, '{"type": "RUN_FINISHED"}' from assistant.runs where status = 'completed'
@@ -309,6 +344,10 @@ def _read_ids(server: Server, world: World) -> tuple[dict[tuple[UUID, UUID], UUI
 
 def run_of(place: Place, user_id: UUID) -> UUID:
     return UUID(int=place.id.int ^ user_id.int)
+
+
+def answer_of(place: Place, user_id: UUID) -> UUID:
+    return UUID(int=place.id.int ^ user_id.int ^ 1)
 
 
 def person(world: World, actor: str) -> UUID:
@@ -340,6 +379,11 @@ def ids_for(ground: Ground, actor: str, visibility: str) -> Ids:
         "others_run": run_of(place, world.people[other]),
         "my_action": place.actions[me],
         "others_action": place.actions[other],
+        "my_answer": answer_of(place, world.people[me]),
+        "others_answer": answer_of(place, world.people[other]),
+        "thread_id": "t",
+        "thread_to_forget": "thread_to_forget",
+        "thread_to_delete": "thread_to_delete",
         "my_draft": f"draft-{world.people[me]}",
         "others_draft": f"draft-{world.people[other]}",
         "others_future": f"future-{world.people[other]}",
