@@ -64,6 +64,7 @@ class Services:
     chat: ChatService
     gate: SocketGate
     upkeep: Upkeep
+    tender: Tender
     worker: Worker
 
 
@@ -118,6 +119,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             chat=ChatService(database, runs, limits),
             gate=SocketGate(database, keys, settings.allowed_origins),
             upkeep=upkeep,
+            tender=tender,
             worker=Worker(server, database, embedder, renews=True, upkeep=upkeep, postman=postman, tender=tender),
         )
 

@@ -147,15 +147,17 @@ class Conversation:
         screen: Screen,
         *,
         ask: Ask | None = None,
+        thread_id: str | None = None,
     ) -> None:
-        """`ask`: the learner's keyboard, where proposals are to be answered; None: they wait."""
+        """`ask`: the learner's keyboard, where proposals are to be answered; None: they wait. `thread_id`: which one
+        to go on with; None: a new one."""
         self._chat = chat
         self._actions = actions
         self._ask = ask
         self._principal = principal
         self._space_id = space_id
         self._screen = screen
-        self._thread_id = f"terminal-{uuid4()}"
+        self._thread_id = thread_id or f"terminal-{uuid4()}"
 
     async def ask(self, text: str) -> bool:
         """Ask, and show the answer to its end, with the learner's word where it is needed. False: it failed."""

@@ -23,6 +23,7 @@ from assistant.serving import serve as serve_app
 from assistant.settings import Settings
 from assistant.state import Services, open_services
 from assistant.telemetry import configure_logging
+from assistant.worker import Worker
 
 FACTORY: Final = "assistant.app:create_app_from_environment"
 
@@ -118,31 +119,41 @@ async def _until_told_to_stop() -> None:
 @click.argument("space", type=click.UUID)
 @click.argument("message", required=False)
 @click.option("--user", "email", help="Whose conversation it is. Without it the space's owner's.")
+@click.option("--thread", "thread_id", metavar="NAME", help="Go on with the conversation of that name, or begin it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the events of the answer, one AG-UI event a line.")
-def chat(space: UUID, message: str | None, email: str | None, as_json: bool) -> None:
+def chat(space: UUID, message: str | None, email: str | None, thread_id: str | None, as_json: bool) -> None:
     """Ask the mentor of SPACE, and see the answer with its sources. Without MESSAGE: a conversation.
 
     \b
     goalspace chat 8e0c… 'Which boat has to give way?'
     """
-    run(_chat(open_settings(), space, message, email, JsonScreen() if as_json else TextScreen()))
+    screen = JsonScreen() if as_json else TextScreen()
+    run(_chat(open_settings(), space, message, email, thread_id, screen))
 
 
 async def _chat(
-    settings: Settings, space: UUID, message: str | None, email: str | None, screen: JsonScreen | TextScreen
+    settings: Settings,
+    space: UUID,
+    message: str | None,
+    email: str | None,
+    thread_id: str | None,
+    screen: JsonScreen | TextScreen,
 ) -> None:
     async with open_services(settings) as services:
         principal = await find_space(services.database, space, email)
         await services.runs.start()
         try:
+            ask = input if sys.stdin.isatty() else None
             conversation = Conversation(
-                services.chat, services.actions, principal, space, screen, ask=input if sys.stdin.isatty() else None
+                services.chat, services.actions, principal, space, screen, ask=ask, thread_id=thread_id
             )
             if message is not None:
                 if not await conversation.ask(message):
                     sys.exit(1)
             else:
-                await conversation.talk(_prompt)
+                # A long conversation is summarised meanwhile, also where no service runs.
+                async with Worker(services.server, services.database, services.embedder, tender=services.tender):
+                    await conversation.talk(_prompt)
         finally:
             await services.runs.close(grace=0)
 

@@ -152,7 +152,8 @@ async def test_a_conversation_is_taken_along(
     async with database.service("maintain") as connection:
         await connection.exec_driver_sql(
             "insert into assistant.citations (message_id, index, run_id, user_id, chunk_id, document_id, title, "
-            "heading, page, quote, start_offset, end_offset) select answer_id, 1, id, user_id, id, id, 'Knots', 'Loops', 3, "
+            "heading, page, quote, start_offset, end_offset) select answer_id, 1, id, "
+            "user_id, id, id, 'Knots', 'Loops', 3, "
             "'A loop.', 0, 7 from assistant.runs where user_id = %s",
             (person.id,),
         )
@@ -191,7 +192,8 @@ async def test_the_summary_is_shown_and_forgotten(
         for number, run in enumerate(runs[:2]):
             await connection.exec_driver_sql(
                 "insert into assistant.thread_summaries (run_id, user_id, summary, tainted, turns, tokens, "
-                "prompt_name, prompt_version, prompt_hash, model) values (%s, %s, %s, false, %s, 9, 'summarise', '1.0.0', 'x', 'm')",
+                "prompt_name, prompt_version, prompt_hash, model) values (%s, %s, %s, false, %s, "
+                "9, 'summarise', '1.0.0', 'x', 'm')",
                 (run, person.id, f"Summary {number}", number + 1),
             )
 
