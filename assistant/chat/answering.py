@@ -256,6 +256,7 @@ def build_ending(
         "rounds": record.rounds,
         "usage": usage,
         "usage_estimated": record.estimated,
+        "proposed": [str(action.id) for action in record.waiting],
         "notices": [{"name": notice.name, "value": notice.value} for notice in record.notices],
         "error": told,
         **facts,

@@ -16,7 +16,7 @@ MENTOR: Final = {
     "expertise": ["dinghy sailing", "seamanship"],
     "greeting": "Hello! I know this space's notes on sailing, and your plan. What would you like to know?",
     "suggested_prompts": [QUESTION, "What is due?", "How do I get out of irons?", "Add a task: buy a whistle"],
-    "tools": {"create_task": "auto", "update_module_progress": "auto"},
+    "tools": {"update_module_progress": "auto"},
 }
 
 DOCUMENTS: Final = Path(__file__).parent / "documents"

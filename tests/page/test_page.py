@@ -71,6 +71,34 @@ async def test_a_question_goes_all_the_way_to_a_model_and_back(
         assert "bowline makes a loop that does not slip." in marked
 
 
+async def test_what_the_mentor_would_change_is_asked_for_and_can_be_set_back(
+    settings: Settings, make_person: MakePerson, open_page: OpenPage, database: Database
+) -> None:
+    person = await make_person()
+    app = create_app(settings, demo=DemoSession(person.id, person.space_id))
+
+    async def tasks() -> list[str]:
+        rows = await database.fetch(person.principal, "select title from tasks order by title")
+        return [title for (title,) in rows]
+
+    async with serve_app(app, settings) as service:
+        page = await open_page(service.address)
+        await ask(page, "Add a task: tie a bowline")
+        card = page.locator(".proposal")
+        await expect(card).to_contain_text("Create the task “tie a bowline”?")
+        await expect(page.locator(".tool .words")).to_have_text("New task: waits for your approval")
+        assert await tasks() == []
+        await card.get_by_role("button", name="Approve").click()
+        await expect(card).to_contain_text("The task “tie a bowline” was created.")
+        assert await tasks() == ["tie a bowline"]
+        await page.reload()
+        await card.get_by_role("button", name="Undo").click()
+        await expect(card).to_contain_text("This was undone.")
+        await expect(card).to_be_focused()
+        await expect(card.get_by_role("button")).to_have_count(0)
+        assert await tasks() == []
+
+
 async def test_an_answer_grows_and_ends_with_its_sources(demo: Demo, page: Page, database: Database) -> None:
     document = await add_document(database, demo.person, HANDBOOK)
     quote = "The *bowline* makes a loop that does not slip."

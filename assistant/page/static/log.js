@@ -18,7 +18,7 @@ export class Log {
   #top = 0; // where the last scroll, a person's or our own, has led to
   #actions;
 
-  /** Actions: `retry(turn)`, `openSource(citation, opener)`, `ask(text)`, `previous()`. */
+  /** Actions: `retry(turn)`, `openSource(citation, opener)`, `ask(text)`, `previous()`, and what Proposals asks for. */
   constructor(actions) {
     this.#actions = actions;
     this.#scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true });
@@ -65,7 +65,7 @@ export class Log {
     this.#changed.add(turn);
     this.#draw();
     const view = this.#views.get(turn);
-    if (view) announce(`${t(turn.error || turn.run.error ? 'answerFailed' : 'answerReady')} ${view.spoken} ${sourcesSpoken(turn)}`);
+    if (view) announce(`${t(turn.error || turn.run.error ? 'answerFailed' : turn.run.proposed ? 'awaitingApproval' : 'answerReady')} ${view.spoken} ${sourcesSpoken(turn)}`);
   }
 
   #append(turn) {

@@ -27,6 +27,9 @@ const log = new Log({
     conversation?.send(text);
     composer.focus();
   },
+  proposals: async (runId) => (await api.get(`/api/actions?order=created&run_id=${encodeURIComponent(runId)}`)).items,
+  settle: (id, choice) => api.post(`/api/actions/${encodeURIComponent(id)}/${choice}`),
+  announce,
   previous: () => changeThread(() => conversation.returnToPrevious()),
 });
 

@@ -10,6 +10,7 @@ export class Run {
   notices = []; // {name, value}
   tools = new Map(); // by id: {name, arguments, state: 'running' | 'done' | 'failed', data}
   error = null; // {code, message}
+  proposed = false; // it waited for the learner's word, or does
   stopping = false;
 
   constructor(id) {
@@ -25,7 +26,8 @@ export class Run {
       run.citations = answer.citations;
       run.notices = answer.metadata?.notices ?? [];
       run.error = answer.metadata?.error ?? null;
-      run.usedTools = (answer.metadata?.rounds ?? 0) > 1;
+      run.proposed = (answer.metadata?.proposed ?? []).length > 0;
+      run.usedTools = run.proposed || (answer.metadata?.rounds ?? 0) > 1;
     }
     return run;
   }
@@ -84,6 +86,11 @@ export class Run {
 
   on_RUN_FINISHED(event) {
     const outcome = event.outcome?.type;
+    this.proposed = outcome === 'interrupt';
+    for (const interrupt of event.outcome?.interrupts ?? []) {
+      const tool = this.tools.get(interrupt.toolCallId);
+      if (tool) tool.state = 'waiting';
+    }
     this.#end(outcome === 'cancelled' ? 'cancelled' : outcome === 'interrupt' ? 'awaiting_approval' : 'completed');
   }
 

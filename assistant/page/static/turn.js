@@ -2,6 +2,7 @@
 
 import { h, icon } from './dom.js';
 import { StreamingMarkdown, textOf } from './markdown.js';
+import { Proposals } from './proposals.js';
 import { known, language, t, told } from './strings.js';
 
 const HEADING_LEVEL = 2; // the page has a first and this part a second level already
@@ -20,7 +21,7 @@ export class TurnView {
   #toolsShown = '';
   #finished = false;
 
-  /** Actions: `retry(turn)`, `openSource(citation, opener)`. */
+  /** Actions: `retry(turn)`, `openSource(citation, opener)`, and what Proposals asks for. */
   constructor(turn, actions) {
     this.#turn = turn;
     this.#actions = actions;
@@ -90,7 +91,7 @@ export class TurnView {
       if (sentence) this.#after.append(h('p', { class: kind, dir: 'auto' }, icon(sign), h('span', {}, sentence)));
     }
     if (run.status === 'cancelled') this.#after.append(h('p', { class: 'notice' }, icon('stop'), t('stopped')));
-    if (run.status === 'awaiting_approval') this.#after.append(h('p', { class: 'notice' }, icon('info'), t('awaitingApproval')));
+    if (run.proposed) this.#after.append(new Proposals(run.id, this.#actions).element);
     if (run.error) this.#after.append(this.#problem(t(run.status === 'interrupted' ? 'interrupted' : 'failed'), run.error));
     this.#after.append(...this.#sources(run));
   }
@@ -169,7 +170,7 @@ function toolCard({ name, arguments: written, state, data }) {
   const outcome = { done: 'done', not_done: 'notDone', failed: 'failed' }[data?.status] ?? state;
   const detail = outcome === 'running' ? '' : detailOf(written);
   return h('li', { class: `tool ${outcome}` },
-    icon({ running: 'spinner', done: 'check', notDone: 'info', failed: 'alert' }[outcome]),
+    icon({ running: 'spinner', waiting: 'info', done: 'check', notDone: 'info', failed: 'alert' }[outcome]),
     h('span', { class: 'words' }, toolWords(name, outcome, data?.code)),
     detail && h('span', { class: 'detail', dir: 'auto' }, detail));
 }
