@@ -112,7 +112,6 @@ const en = {
   'tool.notDone': '{what}: not done',
   'tool.approval_required': '{what}: not done, it needs your approval',
   'tool.failed': '{what}: failed',
-  'tool.waiting': '{what}: waits for your approval',
   // notices and problems
   'notice.no_sources': '', // said where sources would stand
   'notice.limit_reached': 'The mentor reached the limit of what one message may do.',
@@ -252,7 +251,6 @@ const de = {
   'tool.other': 'Werkzeug {name}',
   'tool.notDone': '{what}: nicht ausgeführt',
   'tool.approval_required': '{what}: nicht ausgeführt, das braucht deine Zustimmung',
-  'tool.waiting': '{what}: wartet auf deine Zustimmung',
   'tool.failed': '{what}: fehlgeschlagen',
   'notice.limit_reached': 'Der Mentor hat erreicht, was eine einzelne Nachricht bewirken darf.',
   'notice.text_withheld': 'Sätze ohne Quelle in den Dokumenten wurden weggelassen.',

@@ -71,10 +71,11 @@ export class TurnView {
   }
 
   #showTools(run) {
-    const shown = JSON.stringify([...run.tools.values()]);
+    const tools = [...run.tools.values()].filter(({ state }) => state !== 'waiting'); // those have cards of their own
+    const shown = JSON.stringify(tools);
     if (shown === this.#toolsShown) return;
     this.#toolsShown = shown;
-    this.#tools.replaceChildren(...Array.from(run.tools.values(), toolCard));
+    this.#tools.replaceChildren(...tools.map(toolCard));
   }
 
   #finish() {
@@ -170,7 +171,7 @@ function toolCard({ name, arguments: written, state, data }) {
   const outcome = { done: 'done', not_done: 'notDone', failed: 'failed' }[data?.status] ?? state;
   const detail = outcome === 'running' ? '' : detailOf(written);
   return h('li', { class: `tool ${outcome}` },
-    icon({ running: 'spinner', waiting: 'info', done: 'check', notDone: 'info', failed: 'alert' }[outcome]),
+    icon({ running: 'spinner', done: 'check', notDone: 'info', failed: 'alert' }[outcome]),
     h('span', { class: 'words' }, toolWords(name, outcome, data?.code)),
     detail && h('span', { class: 'detail', dir: 'auto' }, detail));
 }
