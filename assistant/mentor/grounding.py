@@ -28,6 +28,9 @@ OWN_SHARE: Final = 2 / 3
 """Of a sentence's telling words that must stand in the state or in a tool's result. With fewer, chance would do: a
 space about sailing has that word in its title."""
 
+ACTED_SHARE: Final = 0.4
+"""The same where the learner asked for something to be done or looked up, so that the answer is about that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grounded:
@@ -50,19 +53,28 @@ class _Piece:
     kept: bool = False
 
 
-def ground(text: str, sourced: Collection[int], own: Sequence[str], *, language: str, searched: bool) -> Grounded:
+def ground(
+    text: str,
+    sourced: Collection[int],
+    own: Sequence[str],
+    *,
+    language: str,
+    searched: bool = True,
+    acted: bool = False,
+) -> Grounded:
     """What of `text` holds. `sourced` are the marks whose quotes are verified, `own` texts that tell of the learner.
 
     Where sentences are left out and the rest says nothing, it is told in `language` that the documents do not say it,
-    or that they could not be `searched`.
+    or that they could not be `searched`; but not where the mentor `acted`, since then its results speak.
     """
     pieces = list(_pieces(text))
-    _judge(text, pieces, sourced, own, detect_language(text, language))
+    small = _small_words(detect_language(text, language))
+    _judge(text, pieces, sourced, own, small, ACTED_SHARE if acted else OWN_SHARE)
     _lead_in(text, pieces)
     withheld = sum(not piece.kept and piece.kind != "heading" for piece in pieces)
     if not withheld:
         return Grounded(text, 0)
-    if not any(piece.kept and piece.substance for piece in pieces):
+    if not acted and not any(piece.kept and piece.substance for piece in pieces):
         phrases = phrases_in(language)
         return Grounded(phrases.nothing if searched else phrases.unsearched, withheld)
     return Grounded(_without(text, [piece for piece in pieces if not piece.kept]), withheld)
@@ -111,10 +123,16 @@ def _skip_space(text: str, position: int, end: int) -> int:
     return position
 
 
-def _judge(text: str, pieces: Sequence[_Piece], sourced: Collection[int], own: Sequence[str], language: str) -> None:
+def _judge(
+    text: str,
+    pieces: Sequence[_Piece],
+    sourced: Collection[int],
+    own: Sequence[str],
+    small: Collection[str],
+    enough: float,
+) -> None:
     """Decide on each piece by itself."""
     marks = [mark.start for mark in find_marks(text) if any(index in sourced for index in mark.indexes)]
-    small = _small_words(language)
     material = _ID.sub(" ", "\n".join(own))
     known, figures = set(stems(material)), _figures(material)
     position = 0

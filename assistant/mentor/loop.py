@@ -251,8 +251,7 @@ class Mentor:
             raise
         await self._cite(turn, record, rounds.shown)
         if held is not None:
-            own = [*held.own, *rounds.results]
-            for event in _say_grounded(record, own, held.language, searched=held.searched):
+            for event in _say_grounded(record, held, rounds):
                 yield event
         if not record.waiting and self._model.name != "offline":  # which tells what it did from results alone
             async for notice in self._check(turn, record, request):
@@ -315,7 +314,7 @@ class _Rounds:
         self.acted = False
         """Whether any tool was called that does more than search the documents."""
         self.results: list[str] = []
-        """What the tools told, passages aside."""
+        """What the tools told, passages aside, and what they were given to write."""
 
     async def run(self, request: ModelRequest) -> AsyncGenerator[MentorEvent, None]:
         messages = list(request.messages)
@@ -378,6 +377,8 @@ class _Rounds:
         if not self._limits.admit(call):
             return LIMIT_REACHED
         self.acted = self.acted or call["name"] != SEARCH
+        if is_write(call["name"]):  # what it is to write may be spoken of while the learner is asked
+            self.results.append(msgspec.json.encode(call["input"]).decode())
         return await run_tool(call["name"], call["input"], self._context, tainted=tainted, call_id=call["id"])
 
     def _settle(self, call: Block, result: ToolOutcome | Numbered) -> ToolOutcome:
@@ -458,10 +459,16 @@ class _Reply:
         )
 
 
-def _say_grounded(record: TurnRecord, own: Sequence[str], language: str, *, searched: bool) -> Iterator[MentorEvent]:
+def _say_grounded(record: TurnRecord, held: _Held, rounds: _Rounds) -> Iterator[MentorEvent]:
     """The text that was held back, as far as it holds; the record has it from then on."""
-    sourced = {citation.index for citation in record.citations}
-    grounded = ground(record.text, sourced, own, language=language, searched=searched)
+    grounded = ground(
+        record.text,
+        {citation.index for citation in record.citations},
+        [*held.own, *rounds.results],
+        language=held.language,
+        searched=held.searched,
+        acted=rounds.acted,
+    )
     record.text, record.text_in_steps = grounded.text, len(grounded.text)
     if grounded.text:
         yield TextDelta(grounded.text)

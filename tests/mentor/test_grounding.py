@@ -170,6 +170,19 @@ async def test_under_strict_tools_still_tell_what_is_to_be_done(bench: Bench, ma
     assert "Added: Practise the bowline, high." in told.record.text
 
 
+async def test_under_strict_what_the_learner_is_asked_to_approve_is_spoken_of(
+    bench: Bench, make_person: MakePerson
+) -> None:
+    call = ToolUse("create_task", {"title": "Practise the bowline"})
+    person = await make_person(config=STRICT)
+    told = await bench.ask(
+        person, "Add a task", say(call), say("I would add Practise the bowline. Smith swears by it.")
+    )
+    assert told.record.text == "I would add Practise the bowline."
+    silent = await bench.ask(person, "Add a task", say(call), say("Smith swears by it."))
+    assert (silent.record.text, silent.notices) == ("", ["text_withheld"])
+
+
 async def test_a_strict_answer_that_breaks_off_is_not_shown(bench: Bench, make_person: MakePerson) -> None:
     whole = say("It was so. ", "And more.")
     record = TurnRecord()
