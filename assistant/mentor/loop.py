@@ -36,6 +36,7 @@ from assistant.llm.events import (
     ModelError,
     ModelRequest,
     TextDelta,
+    ToolInputDelta,
     ToolUseStarted,
     Usage,
 )
@@ -69,6 +70,7 @@ from assistant.mentor.policies import (
     PASSAGES,
     ROUNDS,
     TOOL_CALLS,
+    TOOL_INPUT_CHARACTERS,
     WRITES,
 )
 from assistant.mentor.spoken import spoken
@@ -319,12 +321,15 @@ class _Rounds:
     async def run(self, request: ModelRequest) -> AsyncGenerator[MentorEvent, None]:
         messages = list(request.messages)
         for _ in range(ROUNDS):
-            reply = _Reply(self._model, self._record)
+            reply, written = _Reply(self._model, self._record), 0
             asked = ModelRequest(
                 request.model, request.system, mark_for_cache(messages), request.tools, request.max_tokens
             )
             async with aclosing(reply.stream(asked)) as events:
                 async for event in events:
+                    written += len(event.partial_json) if isinstance(event, ToolInputDelta) else 0
+                    if written > TOOL_INPUT_CHARACTERS:
+                        raise ModelError("model_malformed")
                     yield event
                     if len(self._record.text) > ANSWER_CHARACTERS:
                         raise ModelError("model_malformed")

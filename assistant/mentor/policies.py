@@ -28,6 +28,9 @@ OUTPUT_TOKENS: Final = 4096
 ANSWER_CHARACTERS: Final = 300_000
 """More than ROUNDS times OUTPUT_TOKENS can be: a server that sends more has lost its way."""
 
+TOOL_INPUT_CHARACTERS: Final = 100_000
+"""Arguments of one reply's tool calls: four texts at their longest. Beyond that, too, a server has lost its way."""
+
 ROUNDS: Final = 8
 """Calls of the model in a turn: enough to search twice, look something up and act."""
 
