@@ -25,9 +25,10 @@ class Process:
 
 
 @contextmanager
-def stub_model(deltas: int = 64) -> Iterator[Process]:
-    """A Messages API that answers everything with the same streamed text."""
+def stub_model(deltas: int = 64, tool: str | None = None) -> Iterator[Process]:
+    """A Messages API that answers everything with the same streamed text, after it has asked for the `tool`."""
     command = [sys.executable, "-m", "tests.fixtures.scripted_model", "--deltas", str(deltas)]
+    command += ["--tool", tool] if tool else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         try:
             assert child.stdout is not None
