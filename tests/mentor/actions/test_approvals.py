@@ -10,8 +10,10 @@ from uuid import UUID, uuid4
 
 import pytest
 from ag_ui.core import Event as AguiEvent
+from ag_ui.core import ResumeEntry, RunAgentInput, UserMessage
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
+from websockets.asyncio.client import connect as open_websocket
 
 from assistant.db.errors import DatabaseUnavailableError
 from assistant.db.identity import Principal
@@ -23,6 +25,7 @@ from assistant.mentor.toolbox import WRITE_TOOLS
 from assistant.mentor.toolspec import read_arguments
 from assistant.spaces.mentor_config import MentorConfig
 from tests.fixtures.database import join_space
+from tests.fixtures.http import LiveService
 from tests.fixtures.scripted_model import ToolUse, say
 from tests.mentor.actions.conftest import (
     Learner,
@@ -78,6 +81,31 @@ async def test_an_approved_write_is_done_and_the_model_goes_on(ada: Learner) -> 
     assert action["message"] == "The task “Tie a bowline” was created."
     runs = await ada.rows("select status from assistant.runs where user_id = %s order by created_at", ada.person.id)
     assert runs == [("completed",), ("completed",)]
+
+
+async def test_it_is_asked_and_answered_over_a_websocket_in_the_protocols_own_words(
+    ada: Learner, acting_service: LiveService
+) -> None:
+    def sent(**body: Any) -> str:
+        made = RunAgentInput(thread_id=ada.thread_id, run_id=uuid4().hex, **body)
+        return made.model_dump_json(by_alias=True, exclude_none=True)
+
+    token = acting_service.token(ada.person.id)
+    address = f"ws://{acting_service.host}/api/spaces/{ada.person.space_id}/agent/ws"
+    async with open_websocket(address, subprotocols=["ag-ui.v1", f"bearer.{token}"]) as socket:  # type: ignore[list-item]
+
+        async def last_event() -> Any:
+            while (event := AGUI.validate_json(await socket.recv())).type != "RUN_FINISHED":
+                assert event.type != "RUN_ERROR"
+            return event
+
+        ada.model.script(say(create_task("One")), say("Done."))
+        await socket.send(sent(messages=[UserMessage(id=uuid4().hex, content="Do it")]))
+        [interrupt] = (await last_event()).outcome.interrupts
+        answer = ResumeEntry(interrupt_id=interrupt.id, status="resolved", payload={"approved": True})
+        await socket.send(sent(messages=[], resume=[answer]))
+        assert (await last_event()).outcome.type == "success"
+    assert await ada.tasks() == ["One"]
 
 
 async def test_a_rejected_write_is_not_done_and_the_model_knows(ada: Learner) -> None:
