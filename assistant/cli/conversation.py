@@ -59,6 +59,9 @@ class TextScreen:
                 self._sources = event["value"]
             case "CUSTOM" if event["name"] == "no_sources":
                 self._unsourced = True
+            case "CUSTOM" if event["name"] == "text_withheld":
+                self._end_line()
+                self._out.print("[dim]Sentences without a source in the documents were left out.[/dim]")
             case "CUSTOM" if event["name"] == "claim_not_backed":
                 self._end_line()
                 self._out.print(f"[yellow]{escape(_tell_unbacked(event['value']))}[/yellow]")

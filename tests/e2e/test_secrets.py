@@ -48,12 +48,15 @@ async def test_nothing_is_given_away(installation: Installation, model: KeywordM
     model.on("break off", Reply([*say(f"{CANARY}").steps[:3], fail("api_error", message=CANARY)]))
     model.on("malformed", Reply([*say("x").steps[:3], b"data: " + CANARY.encode() + b"\n\n"]))
     service = await installation.serve()
-    problems = await provoke(service, seed)
+    async with service.client(seed.token) as http:
+        config = {"type": CANARY, "name": CANARY, "instructions": CANARY, "grounding": "strict", "note": CANARY}
+        odd_space = (await Learner(http, seed.space).new_space(**config)).space
+    problems = await provoke(service, seed, odd_space)
     installation.kill_database()
-    problems += await provoke(service, seed)
+    problems += await provoke(service, seed, odd_space)
     await service.kill()
     service = await installation.serve()
-    problems += await provoke(service, seed)
+    problems += await provoke(service, seed, odd_space)
     assert await service.end() == 0
 
     assert "notice_not_sent" in installation.logs
@@ -67,7 +70,7 @@ async def test_nothing_is_given_away(installation: Installation, model: KeywordM
 TOOL: Final = ToolUse("create_task", {"title": CANARY, "priority": CANARY})
 
 
-async def provoke(service: Service, seed: Seed) -> list[tuple[str, str]]:
+async def provoke(service: Service, seed: Seed, odd_space: str) -> list[tuple[str, str]]:
     """Every kind of request, good and bad; what the service says of those that went wrong."""
     said: list[tuple[str, str]] = []
     async with service.client(seed.token) as http:
@@ -75,6 +78,7 @@ async def provoke(service: Service, seed: Seed) -> list[tuple[str, str]]:
         questions = [
             ada.ask(f"{wish}, {CANARY}") for wish in ("answer me", "use a tool", "refuse", "break off", "malformed")
         ]
+        questions.append(Learner(http, odd_space).ask(f"answer me, {CANARY}"))
         requests = [
             http.post("/auth/signup", json={"email": EMAIL, "password": PASSWORD, "full_name": CANARY}),
             http.post("/auth/signup", json={"email": EMAIL, "password": PASSWORD}),
