@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, SmallInteger, UniqueConstraint, func, text
+from sqlalchemy import ARRAY, JSON, BigInteger, ForeignKey, Index, SmallInteger, UniqueConstraint, Uuid, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from assistant.db.base import Base, Identified
@@ -63,6 +63,7 @@ class RunRow(Base):
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     resumes: Mapped[UUID | None] = mapped_column(ForeignKey("assistant.runs.id", ondelete="CASCADE"))
     goes_on: Mapped[bool] = mapped_column(server_default=text("false"))
+    shown: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid))
 
     __table_args__ = (
         UniqueConstraint("user_id", "client_run_id", name="runs_client_run_id_key"),

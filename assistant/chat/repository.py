@@ -66,6 +66,8 @@ class Ending:
     citations: Sequence[Citation]
     steps: int
     """How many there must be by now."""
+    shown: Sequence[UUID]
+    """Chunks that the model was shown, where it is to go on in a later run."""
     unfinished: str
     """The end of the text that is in no step, since the model did not finish: later turns are to know it."""
 
@@ -98,7 +100,7 @@ async def begin_turn(
 
 
 _RESUME_TURN: Final = """
-select outcome, run, run_name, answer_id, resumed, continues
+select outcome, run, run_name, answer_id, resumed, continues, seen
 from assistant.resume_turn(%s, %s, %s, %s::jsonb, %s, %s, %s::json, %s, %s)
 """
 
@@ -115,6 +117,8 @@ class ResumedTurn:
     """The run whose proposals are answered."""
     goes_on: bool | None
     """All of them are."""
+    shown: list[UUID] | None
+    """Chunks that the model was shown then."""
 
 
 async def resume_turn(
@@ -252,7 +256,7 @@ _END_RUN: Final = """
 with run as (
     update assistant.runs r
     set status = ended.status, last_seq = %(last_seq)s, usage = %(usage)s, error = %(error)s,
-        finished_at = case when ended.status <> 'awaiting_approval' then now() end
+        finished_at = case when ended.status <> 'awaiting_approval' then now() end, shown = %(shown)s::uuid[]
     from (select case when %(status)s <> 'awaiting_approval' or exists (
                           select from assistant.mentor_actions a join assistant.runs o on o.id = %(run)s
                           where a.run_id = coalesce(o.resumes, o.id) and a.status = 'proposed')
@@ -320,6 +324,7 @@ async def end_run(database: Database, job: Literal["store_answer", "sweep"], end
         "unfinished": ending.unfinished,
         "tokens": ending.tokens,
         "process": process,
+        "shown": list(ending.shown) or None,
     }
     columns = _columns([_citation_values(citation) for citation in ending.citations], len(_CITATION_COLUMNS))
     values |= dict(zip(_CITATION_COLUMNS, columns, strict=True))

@@ -140,7 +140,7 @@ class ChatService:
             assert begun.answer_id is not None
             assert begun.resumed is not None
             answered = frozenset(answer.action_id for answer in answers)
-            resumption = Resumption(begun.resumed, answered, goes_on=bool(begun.goes_on))
+            resumption = Resumption(begun.resumed, answered, bool(begun.goes_on), begun.shown or ())
             self._launch(principal, turn, begun.run_id, begun.answer_id, first_event, resumption=resumption)
         return FollowedRun(begun.run_id, begun.client_run_id)
 

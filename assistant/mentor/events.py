@@ -6,6 +6,7 @@ The generator's end is the end of the answer; what it raises is how it failed. W
 a failure or a stop, stands in the TurnRecord that the caller gave.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from uuid import UUID
@@ -74,6 +75,8 @@ class Resumption:
     """The actions that were answered this time."""
     goes_on: bool
     """All of that run's proposals are answered, so the model hears of it and goes on."""
+    shown: Sequence[UUID] = ()
+    """Chunks that it was shown in that run, by their numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,5 +114,7 @@ class TurnRecord:
     rounds: int = 0
     executed: list[str] = field(default_factory=list)
     """Tools whose change was made in this turn, at once or after an approval."""
+    shown: list[UUID] = field(default_factory=list)
+    """Chunks that the model was shown, by their numbers."""
     waiting: list[Action] = field(default_factory=list)
     """What the turn stopped for: proposals that the learner has not answered."""

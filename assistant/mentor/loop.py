@@ -73,6 +73,7 @@ from assistant.mentor.policies import (
     TOOL_INPUT_CHARACTERS,
     WRITES,
 )
+from assistant.mentor.repository import passages_of_chunks
 from assistant.mentor.spoken import spoken
 from assistant.mentor.state import LearnerState, load_learner_state
 from assistant.mentor.tools import is_write, offered, run_tool
@@ -210,7 +211,8 @@ class Mentor:
             return
         turn.conversation.append("user", results)
         record.executed += executed_since_question(messages)
-        rounds = _Rounds(self._model, context, turn, record, [])
+        shown = await passages_of_chunks(self._database, turn.principal, turn.resumption.shown)
+        rounds = _Rounds(self._model, context, turn, record, shown)
         request = self._request(record, context, messages)
         held = self._held(turn, context, state, [each["content"] for each in results], searched=True)
         async with aclosing(self._rounds(rounds, request, turn, record, held)) as events:
@@ -252,6 +254,7 @@ class Mentor:
                 await self._cite(turn, record, rounds.shown)
             raise
         await self._cite(turn, record, rounds.shown)
+        record.shown = [passage.chunk_id for passage in rounds.shown]
         if held is not None:
             for event in _say_grounded(record, held, rounds):
                 yield event

@@ -9,6 +9,10 @@ from sqlalchemy import Row
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from assistant.db.identity import Principal
+from assistant.db.session import Database
+from assistant.knowledge.retrieval import Passage
+
 # The next due first: what a mentor is asked about. `total` counts what `limit` leaves out, too.
 _NEXT_TASKS: Final = sql("""
 select t.id, t.title, t.status, t.priority, t.due_date, t.module_id, count(*) over () as total
@@ -105,3 +109,23 @@ async def parts_of_document(
 ) -> Sequence[Row[Any]]:
     values = {"space_id": space_id, "document_id": document_id, "part": part, "limit": limit}
     return (await connection.execute(_PARTS, values)).all()
+
+
+_OF_CHUNKS: Final = """
+select e.id, e.document_id, d.title, e.heading, e.page, e.chunk_text, e.start_offset, e.end_offset, 1.0::float8,
+       d.created_by
+from public.document_embeddings e join public.documents d on d.id = e.document_id
+where e.id = any (%s) and e.start_offset is not null
+"""
+
+
+async def passages_of_chunks(database: Database, principal: Principal, chunk_ids: Sequence[UUID]) -> list[Passage]:
+    """In the order of the ids. One that is gone, or out of the caller's sight, keeps its place and has no text."""
+    if not chunk_ids:
+        return []
+    found = {row[0]: Passage(*row) for row in await database.fetch(principal, _OF_CHUNKS, (list(chunk_ids),))}
+    return [found.get(chunk_id) or _gone(chunk_id) for chunk_id in chunk_ids]
+
+
+def _gone(chunk_id: UUID) -> Passage:
+    return Passage(chunk_id, chunk_id, "", None, None, "", 0, 0, 0.0, None)

@@ -95,6 +95,8 @@ create trigger check_action_change before update on assistant.mentor_actions
 RUNS = """
 alter table assistant.runs add column resumes uuid references assistant.runs(id) on delete cascade;
 alter table assistant.runs add column goes_on boolean not null default false;
+alter table assistant.runs add column shown uuid[];
+comment on column assistant.runs.shown is 'chunks that the model was shown, by their numbers, where it is to go on in a later run';
 alter table assistant.runs add constraint runs_goes_on check (resumes is not null or not goes_on);
 comment on column assistant.runs.resumes is 'the run whose proposals this one answers';
 comment on column assistant.runs.goes_on is 'in it the model goes on where that run was interrupted: one run does, once all is answered';
@@ -125,7 +127,7 @@ grant update (status, arguments, proposed_arguments, answered_by, answered_at) o
 create function assistant.resume_turn(
     space uuid, thread text, client_run text, answers jsonb, on_channel text, by_provider text, first_event json,
     by_process uuid, lease interval
-) returns table (outcome text, run uuid, run_name text, answer_id uuid, resumed uuid, continues boolean)
+) returns table (outcome text, run uuid, run_name text, answer_id uuid, resumed uuid, continues boolean, seen uuid[])
 language plpgsql security definer set search_path = '' as $$
 declare
     caller uuid := private.uid();
@@ -141,10 +143,10 @@ begin
     end if;
 
     -- One run at a time answers the proposals of another.
-    select r.id from assistant.runs r
+    select r.id, r.shown from assistant.runs r
     where r.user_id = caller and r.space_id = space and r.thread_id = thread
       and r.id = (select a.run_id from assistant.mentor_actions a where a.id = (answers -> 0 ->> 'id')::uuid)
-    for no key update into resumed;
+    for no key update into resumed, seen;
     if resumed is null or not space = any (array(select private.member_spaces('viewer')))
        or (select count(*) from assistant.mentor_actions a join jsonb_array_elements(answers) as given on a.id = (given ->> 'id')::uuid
            where a.run_id = resumed) < jsonb_array_length(answers) then
@@ -200,7 +202,7 @@ drop function private.check_action_change(), private.close_waiting_run();
 revoke update (status, finished_at) on assistant.runs from goalspace_definer;
 update assistant.runs set status = 'completed', finished_at = now() where status = 'awaiting_approval';
 drop index assistant.idx_runs_waiting;
-alter table assistant.runs drop column goes_on, drop column resumes;
+alter table assistant.runs drop column shown, drop column goes_on, drop column resumes;
 """
 
 

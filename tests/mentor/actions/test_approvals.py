@@ -153,6 +153,26 @@ async def test_some_can_be_answered_first(ada: Learner) -> None:
     assert {each["status"] for each in messages} == {"completed"}
 
 
+async def test_what_was_shown_before_the_approval_can_be_cited_after_it(ada: Learner) -> None:
+    document = {"title": "Knots", "content": "The bowline makes a loop that does not slip."}
+    made = (await ada.client.post(f"/api/spaces/{ada.person.space_id}/documents", json=document)).json()
+
+    async def is_ready() -> bool:
+        read = (await ada.client.get(f"/api/documents/{made['id']}")).json()
+        return bool(read["indexing"]["status"] == "ready")
+
+    async with asyncio.timeout(60):
+        while not await is_ready():  # noqa: ASYNC110 - a job
+            await asyncio.sleep(0.02)
+    ada.model.script(say("Shall I add it?", create_task("Tie a bowline")))
+    events = await ada.ask("Which knot makes a loop that does not slip? Add a task to practise it.")
+    [interrupt] = events[-1]["outcome"]["interrupts"]
+    ada.model.script(say("Added. The bowline makes a loop that does not slip [1]."))
+    resumed = await ada.resume(yes(interrupt))
+    [cited] = [event["value"] for event in resumed if event.get("name") == "citations"]
+    assert [(each["index"], each["quote"]) for each in cited] == [(1, document["content"])]
+
+
 async def test_reads_of_the_same_reply_are_done_and_kept(ada: Learner) -> None:
     [interrupt] = await ada.proposed(
         ToolUse("list_tasks", {}, id="r1"), create_task("One", "w"), ToolUse("list_goals", {}, id="r2")
