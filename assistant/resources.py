@@ -8,6 +8,6 @@ _SHIPPED: Final = PACKAGE / "_data"
 
 
 def resource_dir(name: str) -> Path:
-    """`migrations`, `prompts` or `clients/typescript`."""
+    """`migrations`, `plans`, `prompts` or `clients/typescript`."""
     shipped = _SHIPPED / name
     return shipped if shipped.is_dir() else PACKAGE.parent / name

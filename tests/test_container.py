@@ -46,7 +46,7 @@ def test_both_stages_stand_on_the_same_pinned_image() -> None:
 
 
 def test_the_build_is_sent_no_secret_and_no_data() -> None:
-    folders = {"assistant", "build_hooks", "clients", "migrations", "prompts", "requirements"}
+    folders = {"assistant", "build_hooks", "clients", "migrations", "plans", "prompts", "requirements"}
     assert {path.parts[0] for path in build_context(ROOT)} == {*folders, "pyproject.toml", "README.md", "LICENSE"}
 
 

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from assistant.db.quotas import as_refusal
 from assistant.errors import AssistantError, ConflictError, ForbiddenError, InvalidError, UnavailableError
 
 log = structlog.get_logger(__name__)
@@ -71,6 +72,8 @@ def translate(error: BaseException | None) -> AssistantError | None:
         case "23514" | "23502" | "22001" | "22003" | "22P02" | "22P05":
             path = error.diag.column_name or constraint.removeprefix(f"{error.diag.table_name}_")
             return InvalidError("A value is outside of what is allowed.", path=path)
+        case "QU001":
+            return as_refusal(error.diag.message_detail)
         case "25006":  # the server became a replica, or was told to take no changes
             return DatabaseUnavailableError("The database takes no changes at the moment; nothing was changed.")
         case "57014" | "55P03" | "40001" | "40P01" | "25P03" | "25P04":

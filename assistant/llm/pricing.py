@@ -1,42 +1,14 @@
-"""Which model a name means, and what models cost and hold. The only place that knows provider's ids."""
+"""Which model a name means, and what models cost and hold: what plans/prices.yaml says, read once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from functools import cache
+from typing import Any
 
+from assistant.checked_yaml import read_checked
 from assistant.llm.events import Usage
-
-# Ids: model list of the anthropic SDK 2.13. Windows, limits and prices (USD per million tokens): the model pages and
-# the price list at https://platform.claude.com/docs/en/about-claude/pricing, as published in October 2026,
-# read on 2026-11-24. Cache writes are those with the usual life of five minutes.
-
-_HAIKU: Final = "claude-haiku-5-5"
-_SONNET: Final = "claude-sonnet-5-5"
-_OPUS: Final = "claude-opus-5-5"
-
-_ALIASES: Final = {
-    "claude-haiku": _HAIKU,
-    "claude-sonnet": _SONNET,
-    "claude-opus": _OPUS,
-    # Retired by the provider: a call would fail. The first is the schema's default.
-    "claude-3-haiku": _HAIKU,
-    "claude-3-haiku-20240307": _HAIKU,
-    "claude-3-5-haiku": _HAIKU,
-    "claude-3-5-haiku-20241022": _HAIKU,
-    "claude-3-5-haiku-latest": _HAIKU,
-    "claude-3-sonnet": _SONNET,
-    "claude-3-sonnet-20240229": _SONNET,
-    "claude-3-5-sonnet": _SONNET,
-    "claude-3-5-sonnet-20240620": _SONNET,
-    "claude-3-5-sonnet-20241022": _SONNET,
-    "claude-3-5-sonnet-latest": _SONNET,
-    "claude-3-7-sonnet": _SONNET,
-    "claude-3-7-sonnet-20250219": _SONNET,
-    "claude-3-7-sonnet-latest": _SONNET,
-    "claude-3-opus": _OPUS,
-    "claude-3-opus-20240229": _OPUS,
-    "claude-3-opus-latest": _OPUS,
-}
+from assistant.resources import resource_dir
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,56 +21,78 @@ class _Rates:
     cache_write: Decimal
 
 
-def _rates(price_in: str, price_out: str, cache_read: str, cache_write: str) -> _Rates:
-    return _Rates(Decimal(price_in), Decimal(price_out), Decimal(cache_read), Decimal(cache_write))
+@dataclass(frozen=True, slots=True)
+class _Card:
+    rates: _Rates
+    context_window: int | None
+    """Tokens of prompt and answer together."""
+    long_prompt: int | None
+    """Tokens of a prompt, cached parts included, above which the whole call has `long_rates`."""
+    long_rates: _Rates | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Card:
-    context_window: int
-    """Tokens of prompt and answer together."""
-    rates: _Rates
-    long_rates: _Rates | None = None
-    """For the whole of a call whose prompt, cached parts included, has more than `_LONG_PROMPT` tokens."""
+class _Prices:
+    cards: Mapping[str, _Card]
+    aliases: Mapping[str, str]
 
 
-_LONG_PROMPT: Final = 100_000
+@cache
+def _prices() -> _Prices:
+    """Raises ConfigurationError where the file is not as its schema has it."""
+    folder = resource_dir("plans")
+    providers = read_checked(folder / "prices.yaml", folder / "prices.schema.json")
+    models = {name: said for provider in providers.values() for name, said in provider["models"].items()}
+    aliases = {alias: name for name, said in models.items() for alias in said.get("aliases", ())}
+    return _Prices({name: _card(said) for name, said in models.items()}, aliases)
 
-_CARDS: Final = {
-    _HAIKU: _Card(1_000_000, _rates("0.10", "0.50", "0.01", "0.125"), _rates("0.50", "2.50", "0.05", "0.625")),
-    _SONNET: _Card(1_000_000, _rates("2", "10", "0.10", "2.50")),
-    _OPUS: _Card(1_000_000, _rates("4", "20", "0.20", "5")),
-    "claude-haiku-4-5": _Card(200_000, _rates("1", "5", "0.10", "1.25")),
-    "claude-haiku-4-5-20251001": _Card(200_000, _rates("1", "5", "0.10", "1.25")),
-    "claude-sonnet-4-6": _Card(1_000_000, _rates("3", "15", "0.30", "3.75")),
-    "claude-sonnet-5": _Card(1_000_000, _rates("2", "10", "0.20", "2.50")),
-    "claude-opus-4-6": _Card(1_000_000, _rates("5", "25", "0.50", "6.25")),
-    "claude-opus-4-7": _Card(1_000_000, _rates("5", "25", "0.50", "6.25")),
-    "claude-opus-4-8": _Card(1_000_000, _rates("5", "25", "0.50", "6.25")),
-    "claude-opus-5": _Card(1_000_000, _rates("5", "25", "0.50", "6.25")),
-}
+
+def _card(said: Mapping[str, Any]) -> _Card:
+    long = said.get("long_prompt")
+    return _Card(
+        rates=_rates(said["price"]),
+        context_window=said.get("context_window"),
+        long_prompt=None if long is None else long["above"],
+        long_rates=None if long is None else _rates(long),
+    )
+
+
+def _rates(said: Mapping[str, float]) -> _Rates:
+    """What an embedding model has no price for it does not do."""
+    kinds = ("input", "output", "cache_read", "cache_write")
+    return _Rates(*(Decimal(str(said.get(kind, 0))) for kind in kinds))
 
 
 def resolve_model(name: str) -> str:
     """The provider's id for an alias or a retired id; any other name is taken for an id and returned as it is."""
-    return _ALIASES.get(name, name)
+    return _prices().aliases.get(name, name)
 
 
 def context_window(model: str) -> int | None:
-    """Tokens of prompt and answer together; None for a model that this table does not know."""
-    card = _CARDS.get(resolve_model(model))
+    """Tokens of prompt and answer together; None for a model that the file does not know."""
+    card = _prices().cards.get(resolve_model(model))
     return None if card is None else card.context_window
 
 
 def cost(model: str, usage: Usage) -> Decimal | None:
     """USD of one call; None where the model's price or any of the counts is unknown."""
-    card = _CARDS.get(resolve_model(model))
+    card = _prices().cards.get(resolve_model(model))
     counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
     known = [count for count in counts if count is not None]
     if card is None or len(known) < len(counts):
         return None
     fresh, output, read, written = known
-    is_long = fresh + read + written > _LONG_PROMPT
+    is_long = card.long_prompt is not None and fresh + read + written > card.long_prompt
     rates = card.long_rates if card.long_rates and is_long else card.rates
     spent = fresh * rates.input + output * rates.output + read * rates.cache_read + written * rates.cache_write
     return spent / 1_000_000
+
+
+def highest_cost(model: str, input_tokens: int, output_tokens: int) -> Decimal | None:
+    """USD that a call may cost at most, whatever of it is cached; None for an unknown price."""
+    costs = (
+        cost(model, Usage(input_tokens, output_tokens, 0, 0)),
+        cost(model, Usage(0, output_tokens, 0, input_tokens)),
+    )
+    known = [each for each in costs if each is not None]
+    return max(known, default=None)

@@ -98,6 +98,18 @@ ROWS: Final[dict[str, LiteralString]] = {
     "assistant.invitations": """
         insert into assistant.invitations (space_id, email, role, invited_by, secret_hash)
         select id, 'new@example.org', 'viewer', user_id, sha256(id::text::bytea) from public.spaces""",
+    "assistant.plans": "insert into assistant.plans (tier, messages) values ('free', 1000)",
+    "assistant.installation_stop": "insert into assistant.installation_stop (tokens) values (1000000)",
+    "assistant.installation_usage": "insert into assistant.installation_usage (period) values ('2026-11-01')",
+    "assistant.reservations": """
+        insert into assistant.reservations (id, user_id, period) values (gen_random_uuid(), {user}, '2026-11-01')""",
+    "assistant.usage_counters": """
+        insert into assistant.usage_counters (user_id, period) values ({user}, '2026-11-01')""",
+    "assistant.holdings": """
+        insert into assistant.holdings (user_id, resource, amount) values ({user}, 'turns', 0)
+        on conflict do nothing""",
+    "assistant.space_holdings": """
+        insert into assistant.space_holdings (space_id, user_id) select id, user_id from public.spaces""",
     "assistant.outbox": """
         insert into assistant.outbox (kind, collaborator_id) select 'invitation', id from public.space_collaborators""",
     "assistant.mentor_actions": """

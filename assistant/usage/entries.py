@@ -1,0 +1,115 @@
+"""Rows of usage_logs to be: one for each call of a model, an embedder or a tool, and one for each turn.
+
+`details` holds provider, model, counts, cost and how it ended; never a text of anybody's.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from assistant.llm.events import Usage
+from assistant.llm.pricing import cost
+
+Action = Literal["chat", "embed", "summarise", "title", "tool", "turn"]
+
+Outcome = Literal["ok", "failed", "stopped", "killed"]
+"""`killed`: its process went away in the middle."""
+
+BUNDLED = "bundled"
+"""The embedding model in this process: what it reads is logged and takes nothing of a plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`tokens` is what counts; None: nobody knows, and nobody could estimate it."""
+
+    action: Action
+    tokens: int | None
+    details: dict[str, Any]
+
+    def row(self, space_id: UUID | None, run: str | None = None) -> dict[str, Any]:
+        """As `private.log_usage` takes it. `run` is the name that clients know a run by."""
+        named = {"run_id": run} if run is not None else {}
+        return {
+            "resource_type": "account" if space_id is None else "space",
+            "resource_id": None if space_id is None else str(space_id),
+            "action": self.action,
+            "tokens_used": self.tokens,
+            "details": {**self.details, **named},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """A call of a model, or of an embedder, as far as it is known."""
+
+    action: Action
+    provider: str
+    model: str
+    usage: Usage
+    estimated: bool = False
+    """Some count of `usage` is an estimate, since nobody said what it was."""
+    outcome: Outcome = "ok"
+
+    @property
+    def tokens(self) -> int | None:
+        counts = (
+            self.usage.input_tokens,
+            self.usage.output_tokens,
+            self.usage.cache_read_tokens,
+            self.usage.cache_write_tokens,
+        )
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
+
+    def ended(self, outcome: Outcome) -> "ModelCall":
+        return replace(self, outcome=outcome)
+
+    def entry(self) -> Entry:
+        spent = 0 if self.provider in ("offline", BUNDLED) else cost(self.model.rpartition(":")[2], self.usage)
+        return Entry(
+            self.action,
+            self.tokens,
+            {
+                "provider": self.provider,
+                "model": self.model,
+                "input_tokens": self.usage.input_tokens,
+                "output_tokens": self.usage.output_tokens,
+                "cache_read_tokens": self.usage.cache_read_tokens,
+                "cache_write_tokens": self.usage.cache_write_tokens,
+                "cost_usd": None if spent is None else float(spent),
+                "estimated": self.estimated,
+                "outcome": self.outcome,
+            },
+        )
+
+
+def tool_entry(name: str, arguments: object, outcome: str, milliseconds: int | None) -> Entry:
+    """For the record of what was called: who called it with these arguments can be told, not what they were."""
+    return Entry(
+        "tool",
+        0,
+        {
+            "tool": name,
+            "outcome": outcome,
+            "ms": milliseconds,
+            "arguments_sha256": hashlib.sha256(msgspec.json.encode(arguments, order="sorted")).hexdigest(),
+        },
+    )
+
+
+def turn_entry(status: str) -> Entry:
+    """A question that counts as one of the plan's messages."""
+    return Entry("turn", 0, {"status": status})
+
+
+def embedding(model: str, tokens: int, outcome: Outcome = "ok") -> ModelCall:
+    """Tokens are estimated: embedders do not say how many they read. `model` as its setting names it."""
+    provider, _, _ = model.partition(":")
+    is_bundled = ":" not in model
+    return ModelCall(
+        "embed", BUNDLED if is_bundled else provider, model, Usage(tokens, 0, 0, 0), estimated=True, outcome=outcome
+    )
