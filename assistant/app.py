@@ -54,6 +54,7 @@ from assistant.spaces.routes import AllTasksController, ModuleController, SpaceC
 from assistant.state import Services, open_services
 from assistant.telemetry import Metrics, ObserveRequests, configure_logging
 from assistant.upkeep.gauges import UpkeepGauges
+from assistant.usage.plans import Plans
 from assistant.usage.routes import get_usage
 
 GRACE_SECONDS: Final = 10.0
@@ -146,6 +147,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             "limits": Provide(provide_limits, sync_to_thread=False),
             "issuer": Provide(provide_issuer, sync_to_thread=False),
             "metrics": Provide(lambda: metrics, sync_to_thread=False),
+            "plans": Provide(provide_plans, sync_to_thread=False),
             "readiness": Provide(provide_readiness, sync_to_thread=False),
             "retriever": Provide(provide_retriever, sync_to_thread=False),
             "threads": Provide(provide_threads, sync_to_thread=False),
@@ -261,6 +263,10 @@ def provide_issuer(state: State) -> TokenIssuer | None:
 
 def provide_limits(state: State) -> Limits:
     return _services(state).limits
+
+
+def provide_plans(state: State) -> Plans:
+    return _services(state).plans
 
 
 def provide_readiness(state: State) -> Readiness:

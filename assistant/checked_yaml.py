@@ -99,7 +99,11 @@ def _line_of(root: yaml.Node, fault: ValidationError) -> int:
 
 
 def _odd_keys(fault: ValidationError) -> list[str]:
-    if fault.validator != "additionalProperties" or not isinstance(fault.schema, dict):
+    if (
+        fault.validator != "additionalProperties"
+        or not isinstance(fault.schema, dict)
+        or not isinstance(fault.instance, dict)
+    ):
         return []
     return [str(key) for key in fault.instance if key not in fault.schema.get("properties", {})]
 
@@ -111,7 +115,7 @@ def _sentence(fault: ValidationError) -> str:
     expected = schema.get("description", "something else")
     if odd := _odd_keys(fault):
         return f"{field} has no {odd[0]!r}; expected: {expected}."
-    if fault.validator == "required":
+    if fault.validator == "required" and isinstance(fault.instance, dict):
         missing = next(key for key in schema["required"] if key not in fault.instance)
         return f"{field} lacks {missing!r}; expected: {expected}."
     return f"{field}: expected {expected}."

@@ -1,6 +1,7 @@
 """Every environment variable, typed, in one class."""
 
 from collections.abc import Collection
+from decimal import Decimal
 from email.utils import parseaddr
 from ipaddress import ip_network
 from pathlib import Path
@@ -96,6 +97,14 @@ class Settings(BaseSettings):
     """Of one person, or one network of people who are not signed in. 0: any number."""
     turns_per_minute: int = Field(default=60, ge=0, le=100_000)
     """Questions of one person to the mentor; of a space ten times as many. 0: any number."""
+    max_turns: int = Field(default=500, ge=0, le=100_000)
+    """Answers that a process works on at a time; more are refused with 503. 0: any number."""
+    plans_file: Path | None = None
+    """What each tier may use. Unset: the plans that come with the package."""
+    stop_at_tokens: int | None = Field(default=None, ge=0)
+    """Tokens that everybody together may use in a month; then nothing is answered until a person lifts the stop."""
+    stop_at_usd: Decimal | None = Field(default=None, ge=0)
+    """The same in US dollars, of models whose price is known."""
     prompts_dir: Path | None = None
     """Unset: the prompts that come with the package."""
     log_level: str = "info"

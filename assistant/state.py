@@ -10,6 +10,7 @@ from assistant.accounts.passwords import Passwords
 from assistant.accounts.repository import has_auth_stand_in
 from assistant.accounts.service import AccountService
 from assistant.accounts.visits import Visits
+from assistant.chat.budget import Accounts
 from assistant.chat.runs import RunManager
 from assistant.chat.service import ChatService
 from assistant.chat.sockets import SocketGate
@@ -38,6 +39,10 @@ from assistant.sharing.inviting import Invitations
 from assistant.sharing.links import InvitationLinks
 from assistant.upkeep.service import Upkeep
 from assistant.upkeep.steps import Policy
+from assistant.usage.installation import Stop, publish_stop
+from assistant.usage.meter import Meter
+from assistant.usage.plans import Plans, load_plans
+from assistant.usage.repository import publish_plans
 from assistant.worker import Worker
 
 
@@ -63,6 +68,7 @@ class Services:
     runs: RunManager
     chat: ChatService
     gate: SocketGate
+    plans: Plans
     upkeep: Upkeep
     tender: Tender
     worker: Worker
@@ -73,6 +79,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Raises ConfigurationError where a setting or the machine does not allow it."""
     async with AsyncExitStack() as stack:
         verifier = build_verifier(settings)
+        plans = load_plans(settings.plans_file)
+        stop = Stop(settings.stop_at_tokens, settings.stop_at_usd)
         server = await stack.enter_async_context(await open_server(settings))
         database = await stack.enter_async_context(server.open())
         readiness = Readiness(server.logins.jobs_url, prepares=not server.is_pooled)
@@ -80,12 +88,22 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         async with database.service("accounts") as connection:
             has_stand_in = await has_auth_stand_in(connection)
         embedder = build_embedder(settings.embeddings)
-        retriever = Retriever(database, embedder)
+        await publish_plans(database, plans)
+        await publish_stop(database, stop)
+        meter = await stack.enter_async_context(Meter(database))
+        retriever = Retriever(database, embedder, meter)
         model, prompts = await open_model(settings, stack), open_prompts(settings)
         mentor = Mentor(database, model, retriever, prompts, settings.model)
         aside = resolve_model(settings.model)
         tender = Tender(database, Summariser(model, prompts, aside), Titles(model, prompts, aside))
-        runs = RunManager(database, mentor, server.listen_url, turn_seconds=SECONDS)
+        runs = RunManager(
+            database,
+            mentor,
+            server.listen_url,
+            turn_seconds=SECONDS,
+            accounts=Accounts(plans, counts_money=stop.usd is not None),
+            max_turns=settings.max_turns,
+        )
         links = InvitationLinks(installation_secret(settings), settings.public_url)
         unsubscribing = Unsubscribing(installation_secret(settings), settings.public_url)
         postman = _build_postman(settings, database, links, unsubscribing)
@@ -118,6 +136,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             limits=limits,
             chat=ChatService(database, runs, limits),
             gate=SocketGate(database, keys, settings.allowed_origins),
+            plans=plans,
             upkeep=upkeep,
             tender=tender,
             worker=Worker(server, database, embedder, renews=True, upkeep=upkeep, postman=postman, tender=tender),

@@ -46,7 +46,7 @@ def prepare(data_dir: Path, people: int) -> list[Learner]:
     learners = []
     for number in range(people):
         email = f"learner{number}@example.org"
-        goalspace(data_dir, "user", "create", email)
+        goalspace(data_dir, "user", "create", email, "--tier", "enterprise")
         space = goalspace(data_dir, "space", "create", "--user", email, "--goal", "Knots", "--title", "Knots")
         goalspace(data_dir, "ingest", space, str(document))
         learners.append(Learner(goalspace(data_dir, "token", email, "--ttl", "86400"), space))

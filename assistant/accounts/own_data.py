@@ -66,6 +66,9 @@ SECTIONS: Final = (
     Section("assistant.thread_summaries", _MINE, ("run_id",), rows=20),
     Section("assistant.feedback", _MINE, ("run_id",)),
     Section("public.usage_logs", _MINE, ("created_at", "id")),
+    Section("assistant.usage_counters", _MINE, ("period",)),
+    Section("assistant.holdings", _MINE, ("resource",)),
+    Section("assistant.reservations", _MINE),
     Section("assistant.outbox", _MINE),
 )
 
@@ -81,6 +84,10 @@ NOT_EXPORTED: Final = {
     "assistant.rate_limits": "hashes, for an hour",
     "assistant.billing_events": "numbers of a payment provider's messages",
     "assistant.departures": "hashes of who is gone",
+    "assistant.plans": "the service's own",
+    "assistant.installation_stop": "the service's own",
+    "assistant.installation_usage": "sums over everybody",
+    "assistant.space_holdings": "counted from the others",
 }
 """Tables in which there is nothing of a person that the others do not have."""
 

@@ -18,8 +18,9 @@ from assistant.chat.tending import tend_later
 from assistant.db.identity import learner
 from assistant.db.session import Database
 from assistant.errors import AssistantError, UnavailableError
-from assistant.llm.events import Block, TextDelta, ToolInputDelta, ToolUseStarted, Usage
+from assistant.llm.events import Block, TextDelta, ToolInputDelta, ToolUseStarted
 from assistant.mentor.events import (
+    Budget,
     MentorEvent,
     Message,
     Notice,
@@ -29,6 +30,7 @@ from assistant.mentor.events import (
     Turn,
     TurnRecord,
 )
+from assistant.usage.entries import Entry, turn_entry
 
 log = structlog.get_logger(__name__)
 
@@ -145,12 +147,14 @@ def closing_events(message_id: str, tools_open: Sequence[str], text_open: bool, 
     return closed
 
 
-async def carry_out(run: LiveRun, mentor: Mentor, database: Database, process: UUID, seconds: float) -> None:
+async def carry_out(
+    run: LiveRun, mentor: Mentor, budget: Budget, database: Database, process: UUID, seconds: float
+) -> None:
     """Answer the question of a run and end it, whatever happens; `seconds` is the longest that it may take."""
     record = TurnRecord(provider=mentor.provider)
     telling = Telling(run.log, str(run.answer_id))
     conversation = StoredConversation(run, database)
-    turn = Turn(learner(run.user_id), run.space_id, run.question, conversation, run.id, run.resumption)
+    turn = Turn(learner(run.user_id), run.space_id, run.question, conversation, run.id, run.resumption, budget)
     status, error = await _answer(run, mentor, turn, record, telling, seconds)
     if isinstance(error, LeaseLostError):
         return  # whoever has it now ends it
@@ -198,7 +202,8 @@ async def _end(
         await run.log.settled()
     run.log.held = True
     last = [*telling.closing(record), _last_event(run, record, status, error)]
-    ending = build_ending(run.log, run.id, last, record, status, error, latency(run, telling))
+    facts, is_question = latency(run, telling), run.resumption is None
+    ending = build_ending(run.log, run.id, run.space_id, last, record, status, error, facts, is_question=is_question)
     await _store(ending, run.log, database, process)
     run.log.publish(len(ending.events))
     run.log.end()
@@ -235,13 +240,20 @@ def latency(run: LiveRun, telling: Telling) -> dict[str, int]:
 def build_ending(
     run_log: RunLog,
     run_id: UUID,
+    space_id: UUID,
     last: Sequence[Event],
     record: TurnRecord,
     status: str,
     error: AssistantError | None,
     facts: dict[str, Any],
+    *,
+    is_question: bool,
 ) -> repository.Ending:
-    """Everything that is stored with the last events; takes their numbers from the log."""
+    """Everything that is stored with the last events; takes their numbers from the log.
+
+    `is_question`: it began with a question, which counts for the learner's plan.
+    """
+    used = log_entries(record, status) if is_question else record.entries
     for event in last:
         run_log.append(event)
     numbered = list(run_log.number())
@@ -270,7 +282,7 @@ def build_ending(
         text=record.text,
         metadata=metadata,
         usage=usage,
-        tokens=total_tokens(record.usage),
+        entries=[entry.row(space_id, run_log.client_run_id) for entry in used],
         error=told,
         citations=record.citations,
         steps=run_log.step_count,
@@ -279,15 +291,10 @@ def build_ending(
     )
 
 
-def total_tokens(usage: dict[str, Usage]) -> int | None:
-    """Of all models together; None where some count is unknown."""
-    counts = [
-        count
-        for used in usage.values()
-        for count in (used.input_tokens, used.cache_read_tokens, used.cache_write_tokens, used.output_tokens)
-    ]
-    known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(counts) else None
+def log_entries(record: TurnRecord, status: str) -> list[Entry]:
+    """What is logged of a run. It counts as a message, unless the service failed before it had said a word."""
+    counts = record.text or status not in ("failed", "interrupted")
+    return [*record.entries, turn_entry(status)] if counts else record.entries
 
 
 async def _store(ending: repository.Ending, run_log: RunLog, database: Database, process: UUID) -> None:

@@ -60,8 +60,8 @@ class Ending:
     text: str
     metadata: Mapping[str, Any]
     usage: Sequence[Mapping[str, Any]]
-    tokens: int | None
-    """Of all models together; None where nobody knows."""
+    entries: Sequence[Mapping[str, Any]]
+    """Rows of usage_logs: what was used, call by call."""
     error: Mapping[str, Any] | None
     citations: Sequence[Citation]
     steps: int
@@ -264,7 +264,8 @@ with run as (
     where r.id = %(run)s and r.epoch = %(epoch)s and r.status = 'running'
       and exists (select 1 from assistant.run_events e where e.run_id = %(run)s and e.seq = %(first_seq)s - 1)
       and (select count(*) from assistant.run_steps s where s.run_id = %(run)s) >= %(steps)s
-    returning r.id, r.user_id, r.space_id, r.thread_id, r.answer_id, r.client_run_id, r.resumes, ended.status
+    returning r.id, r.user_id, r.space_id, r.thread_id, r.answer_id, r.client_run_id, r.resumes, r.created_at,
+              ended.status
 ), events as (
     insert into assistant.run_events (run_id, seq, event)
     select run.id, e.seq, e.event::json from run, unnest(%(seqs)s::int[], %(events)s::text[]) as e (seq, event)
@@ -289,10 +290,11 @@ with run as (
                      %(cite_end)s::int[])
         as c (index, chunk_id, document_id, title, heading, page, quote, start_offset, end_offset)
 ), usage as (
-    insert into public.usage_logs (user_id, resource_type, resource_id, action, tokens_used, details)
-    select user_id, 'space', space_id, 'chat', %(tokens)s,
-           jsonb_build_object('run_id', client_run_id, 'models', %(usage)s::jsonb)
-    from run where jsonb_array_length(%(usage)s::jsonb) > 0
+    insert into public.usage_logs (user_id, resource_type, resource_id, action, tokens_used, details, period)
+    select run.user_id, e.resource_type, e.resource_id, e.action, e.tokens_used, e.details,
+           private.month_of(run.created_at)
+    from run, jsonb_to_recordset(%(entries)s) as e (
+        resource_type text, resource_id uuid, action text, tokens_used integer, details jsonb)
 ), told as (
     select pg_notify('goalspace_events', run.id::text) from run
     where exists (select 1 from assistant.run_listeners l
@@ -322,7 +324,7 @@ async def end_run(database: Database, job: Literal["store_answer", "sweep"], end
         "text": ending.text,
         "metadata": Jsonb(ending.metadata),
         "unfinished": ending.unfinished,
-        "tokens": ending.tokens,
+        "entries": Jsonb(list(ending.entries)),
         "process": process,
         "shown": list(ending.shown) or None,
     }
@@ -362,7 +364,9 @@ where id = (select id from assistant.runs
 returning id, client_run_id, user_id, epoch, answer_id, provider,
     (select coalesce(sum(length(s.blocks::text)), 0) from assistant.run_steps s
      where s.run_id = runs.id and s.role = 'user'),
-    (select json_agg(e.event order by e.seq) from assistant.run_events e where e.run_id = runs.id)
+    (select json_agg(e.event order by e.seq) from assistant.run_events e where e.run_id = runs.id),
+    space_id, resumes is null,
+    (select json_build_object('known', o.known, 'call', o.call) from assistant.reservations o where o.id = runs.id)
 """
 
 
@@ -379,6 +383,10 @@ class OrphanedRun:
     characters_sent: int
     """Of what the model was told, as far as it was stored."""
     events: list[dict[str, Any]]
+    space_id: UUID
+    is_question: bool
+    reserved: dict[str, Any] | None
+    """`known`: entries of calls that had ended, `call`: that of one which had not, or was not known to have."""
 
 
 async def take_expired(database: Database, ours: Sequence[UUID], process: UUID, lease: timedelta) -> OrphanedRun | None:

@@ -6,7 +6,8 @@ taken by whichever process sees it first, which stores what there is of the answ
 
 import asyncio
 import contextvars
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -14,16 +15,15 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from assistant.chat import events, repository
-from assistant.chat.answering import AnswerInterruptedError, LiveRun, Mentor, build_ending, carry_out, closing_events
+from assistant.chat import repository
+from assistant.chat.answering import LiveRun, Mentor, carry_out
+from assistant.chat.budget import Accounts, RunBudget
 from assistant.chat.fanout import Fanout
 from assistant.chat.log import LogWriter, RunLog
+from assistant.chat.orphans import end_orphan
 from assistant.db.session import Database
 from assistant.errors import AssistantError, UnavailableError
-from assistant.llm.events import Usage
-from assistant.llm.tokens import estimate_tokens
 from assistant.mentor.actions.service import Actions
-from assistant.mentor.events import TurnRecord
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +35,22 @@ SWEEP_SECONDS: Final = 2.0
 """With the lease this bounds how long a run of a dead process looks alive: 8 s."""
 
 
+OVERLOADED_SECONDS: Final = 5
+"""After which some answers have ended, and somebody else's turn may be taken."""
+
+
+class OverloadedError(UnavailableError):
+    """This process works on as many turns as it may."""
+
+    code, title = "overloaded", "Too many questions at once"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The mentor is answering as many questions as it can at the moment; please ask again in a few seconds.",
+            retry_after=OVERLOADED_SECONDS,
+        )
+
+
 CANCEL_SECONDS: Final = 1.0
 """Between two tries to cancel a task."""
 
@@ -42,13 +58,26 @@ CANCEL_SECONDS: Final = 1.0
 class RunManager:
     """Start it before the first run; close it after the last request."""
 
-    def __init__(self, database: Database, mentor: Mentor, listen_url: str, *, turn_seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        mentor: Mentor,
+        listen_url: str,
+        *,
+        turn_seconds: float,
+        accounts: Accounts,
+        max_turns: int,
+    ) -> None:
+        """At most `max_turns` at a time; 0 is any number."""
         self.process = uuid4()
+        self.accounts = accounts
         self.mentor = mentor
         self.fanout = Fanout(listen_url, self._cancel_here)
         self._actions = Actions(database)
         self._database = database
         self._turn_seconds = turn_seconds
+        self._max_turns = max_turns
+        self._beginning = 0
         self._writer = LogWriter(database, self.process)
         self._runs: dict[UUID, tuple[LiveRun, asyncio.Task[None]]] = {}
         self._background: list[asyncio.Task[None]] = []
@@ -65,6 +94,18 @@ class RunManager:
         await _cancel_all(tasks)
         await _cancel_all(self._background)
 
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """Hold a place for a run while it is begun. Raises OverloadedError where all are taken: nothing was done."""
+        if self._max_turns and len(self._runs) + self._beginning >= self._max_turns:
+            log.warning("turn_refused", running=len(self._runs), beginning=self._beginning)
+            raise OverloadedError
+        self._beginning += 1
+        try:
+            yield
+        finally:
+            self._beginning -= 1
+
     def launch(self, run: LiveRun) -> None:
         """Carry a run out, whoever listens or leaves."""
         self._runs[run.id] = (run, _spawn(self._carry_out(run)))
@@ -78,7 +119,8 @@ class RunManager:
 
     async def _carry_out(self, run: LiveRun) -> None:
         try:
-            await carry_out(run, self.mentor, self._database, self.process, self._turn_seconds)
+            budget = RunBudget(self._database, self.accounts, run)
+            await carry_out(run, self.mentor, budget, self._database, self.process, self._turn_seconds)
         finally:
             self._runs.pop(run.id, None)
             self._writer.close(run.id)
@@ -125,43 +167,6 @@ class RunManager:
                 log.exception("answer_cannot_be_stored", run=str(orphan.id))
                 bare = replace(ending, text="", unfinished="")
                 await repository.end_run(self._database, "sweep", bare, self.process)
-
-
-def end_orphan(orphan: repository.OrphanedRun) -> repository.Ending:
-    """What there is of an answer whose process died, and the events that close its log."""
-    record, tools_open, text_open = fold(orphan.events)
-    record.provider = orphan.provider
-    if orphan.provider != "offline" and orphan.characters_sent:
-        used = Usage(estimate_tokens(orphan.characters_sent), estimate_tokens(len(record.text)), 0, 0)
-        record.usage, record.estimated = {"unknown": used}, True
-    error = AnswerInterruptedError()
-    numbered = [b""] * orphan.events[-1]["metadata"]["seq"]
-    run_log = RunLog(orphan.id, orphan.client_run_id, orphan.user_id, orphan.epoch, numbered)
-    last = [
-        *closing_events(str(orphan.answer_id), tools_open, text_open, record),
-        events.run_error(error, record.usage, record.provider),
-    ]
-    return build_ending(run_log, orphan.id, last, record, "interrupted", error, {})
-
-
-def fold(stored: list[dict[str, Any]]) -> tuple[TurnRecord, list[str], bool]:
-    """The text that events carried, the tool calls left open, and whether the text was."""
-    record, tools_open, text_open = TurnRecord(), [], False
-    for event in stored:
-        match event["type"]:
-            case "TEXT_MESSAGE_START":
-                text_open = True
-            case "TEXT_MESSAGE_CONTENT":
-                record.text += event["delta"]
-            case "TEXT_MESSAGE_END":
-                text_open = False
-            case "TOOL_CALL_START":
-                tools_open.append(event["toolCallId"])
-            case "TOOL_CALL_END":
-                tools_open.remove(event["toolCallId"])
-            case "TOOL_CALL_RESULT":  # by then the reply that asked for it is a step
-                record.text_in_steps = len(record.text)
-    return record, tools_open, text_open
 
 
 async def _guarded(failure: str, step: Coroutine[Any, Any, None]) -> bool:

@@ -18,6 +18,7 @@ from assistant.errors import AssistantError, ConflictError, ForbiddenError, Inva
 from assistant.limits import Limits
 from assistant.mentor.actions.service import Actions, Answer
 from assistant.mentor.events import Resumption
+from assistant.usage.installation import noting_stop
 
 MAX_MESSAGE_CHARACTERS: Final = 32_000
 """About 20 pages; what is longer belongs into a document."""
@@ -73,27 +74,29 @@ class ChatService:
         """Store the question and start to answer it; it is durable when this returns.
 
         A message that was sent before gets the run that it began. Raises NotFoundError, ForbiddenError, InvalidError,
-        TooLargeError, TooManyRequestsError, and ConflictError with the code `run_active`, `message_id_reused` or
-        `run_id_reused`.
+        TooLargeError, TooManyRequestsError, QuotaExceededError, InstallationStoppedError, OverloadedError, and
+        ConflictError with the code `run_active`, `message_id_reused` or `run_id_reused`.
         """
         _check(turn)
         assert principal.user_id is not None, "only people ask"
         await self._limits.count_turn(principal.user_id, turn.space_id)
         first_event = encode_event(run_started(turn.thread_id, turn.client_run_id), turn.client_run_id, 1)
-        begun = await repository.begin_turn(
-            self._database,
-            principal,
-            space_id=turn.space_id,
-            thread_id=turn.thread_id,
-            client_run_id=turn.client_run_id,
-            client_message_id=turn.client_message_id,
-            question=turn.text,
-            channel=turn.channel,
-            provider=self._runs.mentor.provider,
-            first_event=first_event,
-            process=self._runs.process,
-            lease=LEASE,
-        )
+        with self._runs.room():
+            async with noting_stop(self._database):
+                begun = await repository.begin_turn(
+                    self._database,
+                    principal,
+                    space_id=turn.space_id,
+                    thread_id=turn.thread_id,
+                    client_run_id=turn.client_run_id,
+                    client_message_id=turn.client_message_id,
+                    question=turn.text,
+                    channel=turn.channel,
+                    provider=self._runs.mentor.provider,
+                    first_event=first_event,
+                    process=self._runs.process,
+                    lease=LEASE,
+                )
         if begun.outcome not in ("started", "repeated"):
             raise _refusal(begun.outcome)
         assert begun.run_id is not None
@@ -112,26 +115,27 @@ class ChatService:
 
         The model goes on once all that it proposed is answered. Answers that were given before get the run in which
         it did. Raises NotFoundError (`unknown_interrupt`), InvalidError, ConflictError (`run_active`, `run_id_reused`),
-        TooManyRequestsError.
+        TooManyRequestsError, OverloadedError.
         """
         _check_names(turn.thread_id, turn.client_run_id)
         assert principal.user_id is not None, "only people answer"
         await self._limits.count_turn(principal.user_id, turn.space_id)
         answers = await self._actions.read_answers(principal, turn.answers)
         first_event = encode_event(run_started(turn.thread_id, turn.client_run_id), turn.client_run_id, 1)
-        begun = await repository.resume_turn(
-            self._database,
-            principal,
-            space_id=turn.space_id,
-            thread_id=turn.thread_id,
-            client_run_id=turn.client_run_id,
-            answers=[_answer_row(answer) for answer in answers],
-            channel=turn.channel,
-            provider=self._runs.mentor.provider,
-            first_event=first_event,
-            process=self._runs.process,
-            lease=LEASE,
-        )
+        with self._runs.room():
+            begun = await repository.resume_turn(
+                self._database,
+                principal,
+                space_id=turn.space_id,
+                thread_id=turn.thread_id,
+                client_run_id=turn.client_run_id,
+                answers=[_answer_row(answer) for answer in answers],
+                channel=turn.channel,
+                provider=self._runs.mentor.provider,
+                first_event=first_event,
+                process=self._runs.process,
+                lease=LEASE,
+            )
         if begun.outcome not in ("started", "repeated"):
             raise _refusal(begun.outcome)
         assert begun.run_id is not None

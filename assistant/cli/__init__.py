@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "user": Entry("assistant.cli.admin:user", "People and their accounts."),
     "token": Entry("assistant.cli.admin:token", "Print a token to use the API as somebody."),
     "subscription": Entry("assistant.cli.subscriptions:subscription", "What people are subscribed to."),
+    "usage": Entry("assistant.cli.usage:usage", "What people have used of their plans."),
     "db": Entry("assistant.cli.database:db", "Set up, upgrade and check the database."),
     "maintain": Entry("assistant.cli.maintain:maintain", "Do at once the upkeep that workers do on schedule."),
     "types": Entry("assistant.cli.types:types", "Write TypeScript types, schemas and a client of the API."),

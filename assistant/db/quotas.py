@@ -1,6 +1,7 @@
 """What the database's functions refuse since a plan does not allow it, as errors that say how things stand."""
 
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any, Final
 
 import msgspec
@@ -35,13 +36,17 @@ class QuotaExceededError(AssistantError):
 
     def __init__(self, refusal: Refusal, now: datetime) -> None:
         facts: dict[str, Any] = msgspec.to_builtins(refusal)
-        code = "too_many_turns" if refusal.resource == "turns" else None
-        super().__init__(_sentence(refusal), code=code, extra={"quota": facts | {"left": refusal.left}})
+        super().__init__(_sentence(refusal), extra={"quota": facts | {"left": refusal.left}})
         self.refusal = refusal
-        if refusal.resource == "turns":
-            self.retry_after = TURN_SECONDS
-        elif refusal.renews_at is not None:
-            self.retry_after = max(1, int((refusal.renews_at - now).total_seconds()))
+        if refusal.renews_at is not None:
+            self.retry_after = max(1, ceil((refusal.renews_at - now).total_seconds()))
+
+
+class TooManyTurnsError(QuotaExceededError):
+    """As many of somebody's questions are being answered as their plan allows at a time."""
+
+    code, title = "too_many_turns", "Too many questions at once"
+    retry_after = TURN_SECONDS
 
 
 class InstallationStoppedError(UnavailableError):
@@ -62,7 +67,8 @@ def as_refusal(detail: str | None, now: datetime | None = None) -> AssistantErro
     refusal = msgspec.json.decode(detail or "", type=Refusal)
     if refusal.resource == "installation":
         return InstallationStoppedError()
-    return QuotaExceededError(refusal, now or datetime.now(UTC))
+    kind = TooManyTurnsError if refusal.resource == "turns" else QuotaExceededError
+    return kind(refusal, now or datetime.now(UTC))
 
 
 def _sentence(r: Refusal) -> str:

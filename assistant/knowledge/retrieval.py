@@ -13,6 +13,8 @@ from assistant.knowledge.language import UNKNOWN, detect_language
 from assistant.knowledge.lexical import query_lexemes
 from assistant.knowledge.search import NO_FLOOR, Floor, Passage, PreparedQuery, search_statement
 from assistant.llm.embeddings import Embedder, FloatArray
+from assistant.llm.tokens import text_tokens
+from assistant.usage.meter import Meter
 
 __all__ = ["RELEVANT", "Passage", "PreparedQuery", "Retriever", "Turn"]
 
@@ -37,9 +39,11 @@ PER_DOCUMENT: Final = 3
 class Retriever:
     """Searches the documents of one space at a time."""
 
-    def __init__(self, database: Database, embedder: Embedder) -> None:
+    def __init__(self, database: Database, embedder: Embedder, meter: Meter | None = None) -> None:
+        """`meter` counts what embedding questions takes, where somebody's plan is to pay for it."""
         self._database = database
         self._embedder = embedder
+        self._meter = meter
 
     async def prepare(
         self, question: str, history: Sequence[Turn] = (), *, dense_weight: float = DENSE_WEIGHT
@@ -55,6 +59,7 @@ class Retriever:
         if context is not None:
             summary = await self._embedder.embed_query(context.summary)
             vector = _unit((1 - context.share) * vector + context.share * summary)
+        tokens = text_tokens(question) + (text_tokens(context.summary) if context is not None else 0)
         known = self._embedder.languages
         foreign = known is not None and language not in known
         return PreparedQuery(
@@ -64,6 +69,7 @@ class Retriever:
             languages=None if known is None else tuple(sorted({*known, UNKNOWN})),
             dense_weight=FOREIGN_DENSE_WEIGHT if foreign else dense_weight,
             foreign=foreign,
+            tokens=tokens,
         )
 
     async def search(
@@ -77,6 +83,8 @@ class Retriever:
         floor: Floor = NO_FLOOR,
     ) -> list[Passage]:
         """One statement, with the caller's rights."""
+        if self._meter is not None and principal.user_id is not None:
+            self._meter.embedded(principal.user_id, space_id, prepared.model, prepared.tokens)
         statement, values = search_statement(space_id, prepared, limit=limit, per_document=per_document, floor=floor)
         return [Passage(*row) for row in await self._database.fetch(principal, statement, values)]
 

@@ -59,6 +59,8 @@ class PreparedQuery:
     """0…1: the share of the cosine."""
     foreign: bool
     """The question is in a language that `model` does not know."""
+    tokens: int
+    """That were embedded for it, by estimate."""
 
 
 @dataclass(frozen=True, slots=True)

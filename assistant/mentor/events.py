@@ -15,6 +15,7 @@ from assistant.db.identity import Principal
 from assistant.llm.events import Block, TextDelta, ToolInputDelta, ToolUseStarted, Usage
 from assistant.mentor.actions.models import Action
 from assistant.mentor.citations import Citation
+from assistant.usage.entries import Entry, ModelCall, is_estimated, usage_by_model
 
 Message = dict[str, Any]
 """`{"role": …, "content": [blocks]}`, as the Messages API takes it."""
@@ -65,6 +66,31 @@ class Conversation(Protocol):
         ...
 
 
+class Budget(Protocol):
+    """What a turn may still spend. Asked before each call of a model: what is refused is not called."""
+
+    async def allows(self, model: str) -> bool:
+        """Whether the learner's plan has this model, given by its provider's id."""
+        ...
+
+    async def reserve(self, spent: Sequence[Entry], call: ModelCall, output_tokens: int) -> None:
+        """Set aside what `call`, whose input is an estimate, takes with an answer of at most `output_tokens`.
+
+        `spent` is what the turn has used before. Raises QuotaExceededError, InstallationStoppedError.
+        """
+        ...
+
+
+class Unlimited:
+    """The budget of a turn that nobody pays for."""
+
+    async def allows(self, model: str) -> bool:
+        return True
+
+    async def reserve(self, spent: Sequence[Entry], call: ModelCall, output_tokens: int) -> None:
+        """Nothing is set aside."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resumption:
     """Answers to what an earlier run proposed. They are stored; what was approved is still to be done."""
@@ -91,6 +117,7 @@ class Turn:
     run_id: UUID | None = None
     """None: it is no run of a stored conversation, and nothing can be proposed."""
     resumption: Resumption | None = None
+    budget: Budget = field(default_factory=Unlimited)
 
 
 @dataclass(slots=True)
@@ -102,10 +129,8 @@ class TurnRecord:
     """Characters of `text` that are stored as the model's own steps, too."""
     citations: list[Citation] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
-    usage: dict[str, Usage] = field(default_factory=dict)
-    """Tokens by model, all rounds added up."""
-    estimated: bool = False
-    """Some call ended before its model said what it had used, so part of `usage` is an estimate."""
+    entries: list[Entry] = field(default_factory=list)
+    """Each call of a model and of a tool, as it will be logged."""
     model: str | None = None
     provider: str = ""
     stop_reason: str | None = None
@@ -118,3 +143,13 @@ class TurnRecord:
     """Chunks that the model was shown, by their numbers."""
     waiting: list[Action] = field(default_factory=list)
     """What the turn stopped for: proposals that the learner has not answered."""
+
+    @property
+    def usage(self) -> dict[str, Usage]:
+        """Tokens by model, all rounds added up."""
+        return usage_by_model(self.entries)
+
+    @property
+    def estimated(self) -> bool:
+        """Some call ended before its model said what it had used, so part of `usage` is an estimate."""
+        return is_estimated(self.entries)

@@ -13,6 +13,7 @@ What was said and used so far stands in the TurnRecord at any moment, also where
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, suppress
@@ -42,7 +43,7 @@ from assistant.llm.events import (
 )
 from assistant.llm.pricing import resolve_model
 from assistant.llm.prompts import PromptLibrary
-from assistant.llm.tokens import content_tokens, text_tokens
+from assistant.llm.tokens import content_tokens, estimate_tokens, text_tokens
 from assistant.mentor.actions.models import Action
 from assistant.mentor.actions.service import Actions, told
 from assistant.mentor.actions.wording import tell
@@ -59,7 +60,7 @@ from assistant.mentor.context import (
     mark_for_cache,
 )
 from assistant.mentor.delimiting import new_marker
-from assistant.mentor.events import MentorEvent, Message, Notice, ToolResult, ToolUseEnded, Turn, TurnRecord
+from assistant.mentor.events import Budget, MentorEvent, Message, Notice, ToolResult, ToolUseEnded, Turn, TurnRecord
 from assistant.mentor.grounding import ground
 from assistant.mentor.history import add_question, prepare_history, resume_history
 from assistant.mentor.offline.requests import read_request
@@ -79,6 +80,7 @@ from assistant.mentor.state import LearnerState, load_learner_state
 from assistant.mentor.tools import is_write, offered, run_tool
 from assistant.mentor.toolspec import Numbered, ToolOutcome, numbered, outcome
 from assistant.spaces.mentor_config import MentorConfig
+from assistant.usage.entries import ModelCall, Outcome, tool_entry
 
 log = structlog.get_logger(__name__)
 
@@ -148,7 +150,10 @@ class Mentor:
         state, history = await self._read(turn)
         config = MentorConfig.parse(state.mentor_config)
         preferred = None if state.ai_model == UNCHOSEN_MODEL else state.ai_model
-        record.model = resolve_model(config.model or preferred or self._default_model)
+        wanted = config.model or preferred
+        record.model = await self._choose_model(turn, wanted)
+        if wanted is not None and record.model != resolve_model(wanted):
+            yield _notice(record, "model_not_in_plan", {"model": wanted, "used": record.model})
         context = MentorContext(
             principal=turn.principal,
             space_id=turn.space_id,
@@ -195,6 +200,7 @@ class Mentor:
         ]
         for action in settled:
             if action.id in turn.resumption.answered:
+                record.entries.append(tool_entry(action.tool, action.arguments, action.status, None))
                 result = told(action)
                 yield ToolResult(action.call_id, action.tool, result.content, result.data, result.is_error)
         if not turn.resumption.goes_on:
@@ -268,6 +274,14 @@ class Mentor:
             turn.conversation.append("assistant", [correction(false, record.executed)])
             yield _notice(record, "claim_not_backed", describe(false, record.executed))
 
+    async def _choose_model(self, turn: Turn, wanted: str | None) -> str:
+        """The provider's id of the model that was wanted, or of the service's own where the plan has not that one."""
+        own = resolve_model(self._default_model)
+        chosen = own if wanted is None else resolve_model(wanted)
+        if chosen == own or self._model.name == "offline" or await turn.budget.allows(chosen):
+            return chosen
+        return own
+
     async def _cite(self, turn: Turn, record: TurnRecord, shown: Sequence[Passage]) -> None:
         record.citations = await verify(self._database, turn.principal, cite(record.text, shown))
 
@@ -320,11 +334,13 @@ class _Rounds:
         """Whether any tool was called that does more than search the documents."""
         self.results: list[str] = []
         """What the tools told, passages aside, and what they were given to write."""
+        self._took: dict[str, int] = {}
+        """Milliseconds, by the call's id."""
 
     async def run(self, request: ModelRequest) -> AsyncGenerator[MentorEvent, None]:
         messages = list(request.messages)
         for _ in range(ROUNDS):
-            reply, written = _Reply(self._model, self._record), 0
+            reply, written = _Reply(self._model, self._record, self._turn.budget), 0
             asked = ModelRequest(
                 request.model, request.system, mark_for_cache(messages), request.tools, request.max_tokens
             )
@@ -378,6 +394,7 @@ class _Rounds:
             for call, result in done:
                 if isinstance(result, Action):
                     self._record.waiting.append(result)
+                    self._log(call, result.status)
                 else:
                     yield call, self._settle(call, result)
 
@@ -387,10 +404,17 @@ class _Rounds:
         self.acted = self.acted or call["name"] != SEARCH
         if is_write(call["name"]):  # what it is to write may be spoken of while the learner is asked
             self.results.append(msgspec.json.encode(call["input"]).decode())
-        return await run_tool(call["name"], call["input"], self._context, tainted=tainted, call_id=call["id"])
+        began = time.monotonic()
+        result = await run_tool(call["name"], call["input"], self._context, tainted=tainted, call_id=call["id"])
+        self._took[call["id"]] = int((time.monotonic() - began) * 1000)
+        return result
+
+    def _log(self, call: Block, status: str) -> None:
+        self._record.entries.append(tool_entry(call["name"], call["input"], status, self._took.get(call["id"])))
 
     def _settle(self, call: Block, result: ToolOutcome | Numbered) -> ToolOutcome:
         settled = numbered(result, len(self.shown) + 1)
+        self._log(call, settled.data.get("status", "done"))
         self.shown += settled.passages
         if not settled.passages:
             self.results.append(settled.content)
@@ -404,16 +428,23 @@ class _Rounds:
 class _Reply:
     """One call of the model, streamed and accounted for."""
 
-    def __init__(self, model: Model, record: TurnRecord) -> None:
+    def __init__(self, model: Model, record: TurnRecord, budget: Budget) -> None:
         self._model = model
         self._record = record
+        self._budget = budget
         self._text_before = len(record.text)
         self.blocks: list[Block] = []
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[MentorEvent, None]:
-        """The reply's deltas; its blocks stand in `blocks` afterwards. What it cost is counted, however it ends."""
+        """The reply's deltas; its blocks stand in `blocks` afterwards. What it cost is counted, however it ends.
+
+        Raises QuotaExceededError before anything is asked for.
+        """
         record, open_tool = self._record, ""
         usage, model = Usage(), request.model
+        ending: Outcome = "stopped"
+        planned = ModelCall("chat", self._model.name, request.model, Usage(_told(request), None, 0, 0), estimated=True)
+        await self._budget.reserve(record.entries, planned, request.max_tokens)
         record.rounds += 1
         try:
             async with aclosing(self._model.stream(request)) as events:
@@ -437,30 +468,30 @@ class _Reply:
                             yield event
             if open_tool:
                 yield ToolUseEnded(open_tool)
+            ending = "ok"
         except ModelError as error:
-            usage = error.usage
+            usage, ending = error.usage, "failed"
             raise
         finally:
-            self._account(request, model, usage)
+            self._account(request, model, usage, ending)
 
-    def _account(self, request: ModelRequest, model: str, usage: Usage) -> None:
+    def _account(self, request: ModelRequest, model: str, usage: Usage, ending: Outcome) -> None:
         """Add what the call used; what its model did not get to say is estimated, never taken for nothing."""
         if self._model.name == "offline":
             usage = NO_USAGE
-        if usage.input_tokens is None or usage.output_tokens is None:
-            self._record.estimated = True
+        estimated = None in (usage.input_tokens, usage.output_tokens)
+        if estimated:
             usage = self._estimate(request, usage)
-        used = self._record.usage
-        used[model] = used[model] + usage if model in used else usage
+        call = ModelCall("chat", self._model.name, model, usage, estimated=estimated, outcome=ending)
+        self._record.entries.append(call.entry())
 
     def _estimate(self, request: ModelRequest, known: Usage) -> Usage:
         def either(count: int | None, estimate: int) -> int:
             return estimate if count is None else count
 
-        told = content_tokens(request.system) + sum(content_tokens(each["content"]) for each in request.messages)
         said = text_tokens(self._record.text[self._text_before :])
         return Usage(
-            either(known.input_tokens, told),
+            either(known.input_tokens, _told(request)),
             either(known.output_tokens, said),
             either(known.cache_read_tokens, 0),
             either(known.cache_write_tokens, 0),
@@ -482,6 +513,12 @@ def _say_grounded(record: TurnRecord, held: _Held, rounds: _Rounds) -> Iterator[
         yield TextDelta(grounded.text)
     if grounded.withheld:
         yield _notice(record, "text_withheld", {"sentences": grounded.withheld})
+
+
+def _told(request: ModelRequest) -> int:
+    """Tokens of everything that the model is told, by estimate."""
+    messages = sum(content_tokens(each["content"]) for each in request.messages)
+    return content_tokens(request.system) + messages + estimate_tokens(len(msgspec.json.encode(request.tools)))
 
 
 def _is_question(content: list[Block], request: ModelRequest) -> bool:

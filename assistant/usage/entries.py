@@ -4,11 +4,12 @@
 """
 
 import hashlib
+import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
-
-import msgspec
 
 from assistant.llm.events import Usage
 from assistant.llm.pricing import cost
@@ -18,13 +19,21 @@ Action = Literal["chat", "embed", "summarise", "title", "tool", "turn"]
 Outcome = Literal["ok", "failed", "stopped", "killed"]
 """`killed`: its process went away in the middle."""
 
-BUNDLED = "bundled"
-"""The embedding model in this process: what it reads is logged and takes nothing of a plan."""
+BUNDLED: Final = "bundled"
+"""The embedding model in this process."""
+
+FREE: Final = frozenset({"offline", BUNDLED})
+"""Who costs nobody anything: what they read and write is logged, and takes nothing of a plan."""
+
+
+_COUNTS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+
+_TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`tokens` is what counts; None: nobody knows, and nobody could estimate it."""
+    """`tokens` is what it takes of a plan; None: nobody knows, and nobody could estimate it."""
 
     action: Action
     tokens: int | None
@@ -56,6 +65,9 @@ class ModelCall:
 
     @property
     def tokens(self) -> int | None:
+        """What it takes of a plan."""
+        if self.provider in FREE:
+            return 0
         counts = (
             self.usage.input_tokens,
             self.usage.output_tokens,
@@ -69,7 +81,7 @@ class ModelCall:
         return replace(self, outcome=outcome)
 
     def entry(self) -> Entry:
-        spent = 0 if self.provider in ("offline", BUNDLED) else cost(self.model.rpartition(":")[2], self.usage)
+        spent = 0 if self.provider in FREE else cost(self.model.rpartition(":")[2], self.usage)
         return Entry(
             self.action,
             self.tokens,
@@ -88,17 +100,36 @@ class ModelCall:
 
 
 def tool_entry(name: str, arguments: object, outcome: str, milliseconds: int | None) -> Entry:
-    """For the record of what was called: who called it with these arguments can be told, not what they were."""
+    """For the record of what was called: whether it was called with these arguments can be told, not what they were.
+
+    `name` and `arguments` are a model's, which may be anything; `milliseconds` is None where nobody knows.
+    """
+    said = json.dumps(arguments, sort_keys=True, default=str)  # in ASCII: also what is no text that could be stored
     return Entry(
         "tool",
         0,
         {
-            "tool": name,
+            "tool": name if _TOOL_NAME.fullmatch(name) else "?",
             "outcome": outcome,
             "ms": milliseconds,
-            "arguments_sha256": hashlib.sha256(msgspec.json.encode(arguments, order="sorted")).hexdigest(),
+            "arguments_sha256": hashlib.sha256(said.encode()).hexdigest(),
         },
     )
+
+
+def usage_by_model(entries: Sequence[Entry]) -> dict[str, Usage]:
+    """Tokens of all calls added up, those that cost nobody anything among them; see `Usage` for unknown counts."""
+    used: dict[str, Usage] = {}
+    for details in (entry.details for entry in entries if "model" in entry.details):
+        usage = Usage(*(details[name] for name in _COUNTS))
+        model = details["model"]
+        used[model] = used[model] + usage if model in used else usage
+    return used
+
+
+def is_estimated(entries: Sequence[Entry]) -> bool:
+    """Whether some call ended before anybody said what it had used."""
+    return any(entry.details.get("estimated") for entry in entries)
 
 
 def turn_entry(status: str) -> Entry:

@@ -17,7 +17,8 @@ from psycopg.types.json import Jsonb
 
 from assistant.db.session import Database
 from assistant.llm.pricing import highest_cost
-from assistant.usage.entries import BUNDLED, Entry, ModelCall
+from assistant.usage.entries import FREE, Entry, ModelCall
+from assistant.usage.installation import noting_stop
 
 KEEP: Final = timedelta(minutes=10)
 """Longer than any call takes that is set something aside for."""
@@ -51,15 +52,16 @@ async def reserve(
 
     None: what costs nobody anything needs no reservation. Raises QuotaExceededError, InstallationStoppedError.
     """
-    if call.provider in ("offline", BUNDLED):
+    if call.provider in FREE:
         return None
     tokens_in = call.usage.input_tokens or 0
     usd = highest_cost(call.model.rpartition(":")[2], tokens_in, output_tokens) or 0
     reserved = Reserved(uuid4(), space_id)
     row = Jsonb(call.ended("killed").entry().row(space_id))
-    await database.fetch_as_service(
-        "settle_usage", _RESERVE, (reserved.id, user_id, tokens_in + output_tokens, usd, row, KEEP)
-    )
+    async with noting_stop(database):
+        await database.fetch_as_service(
+            "settle_usage", _RESERVE, (reserved.id, user_id, tokens_in + output_tokens, usd, row, KEEP)
+        )
     return reserved
 
 

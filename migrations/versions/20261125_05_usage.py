@@ -115,6 +115,8 @@ alter table assistant.installation_usage enable row level security;
 alter table assistant.installation_usage force row level security;
 grant select, insert, update, delete on assistant.installation_usage to service_role, goalspace_definer;
 
+comment on column public.usage_logs.tokens_used is
+    'what it takes of a plan: nothing for models that cost nobody anything, null where nobody knows';
 alter table public.usage_logs add column period date;
 comment on column public.usage_logs.period is
     'additive: first day of the month that it counts in, where that need not be the one of created_at';
@@ -127,13 +129,6 @@ grant select on public.subscriptions, public.usage_logs to goalspace_definer;
 GRANTING = """
 create function private.month_of(moment timestamptz) returns date
 language sql immutable set search_path = '' as $$ select date_trunc('month', moment at time zone 'UTC')::date $$;
-
-create function private.counted_tokens(tokens integer, details jsonb) returns bigint
-language sql immutable set search_path = '' as $$
-    select case when details ->> 'provider' = 'bundled' then 0 else coalesce(tokens, 0) end::bigint
-$$;
-comment on function private.counted_tokens(integer, jsonb) is
-    'what a row of usage_logs takes of a plan: the bundled embedding model costs nobody anything';
 
 create function private.tier_of(person uuid) returns text
 language sql stable set search_path = '' as $$
@@ -207,7 +202,7 @@ declare
     i assistant.installation_usage;
 begin
     select * into stop from assistant.installation_stop;
-    if stop.single is null or more_tokens <= 0 and more_usd <= 0 and stop.stopped_at is null then
+    if stop.single is null or more_tokens <= 0 and more_usd <= 0 then
         return;
     end if;
     if stop.stopped_at is null then
@@ -224,15 +219,16 @@ begin
     perform private.refuse_usage('installation', 0, 0, 0, '', null);
 end $$;
 
-create function private.release_usage(person uuid, month date, messages bigint, tokens bigint, usd numeric)
+create function private.release_usage(
+    person uuid, month date, less_messages bigint, less_tokens bigint, less_usd numeric)
 returns void language plpgsql set search_path = '' as $$
 begin
     update assistant.usage_counters u
-    set messages_reserved = greatest(u.messages_reserved - messages, 0),
-        tokens_reserved = greatest(u.tokens_reserved - tokens, 0)
+    set messages_reserved = greatest(u.messages_reserved - less_messages, 0),
+        tokens_reserved = greatest(u.tokens_reserved - less_tokens, 0)
     where u.user_id = person and u.period = month;
     update assistant.installation_usage u
-    set tokens_reserved = greatest(u.tokens_reserved - tokens, 0), usd_reserved = greatest(u.usd_reserved - usd, 0)
+    set tokens_reserved = greatest(u.tokens_reserved - less_tokens, 0), usd_reserved = greatest(u.usd_reserved - less_usd, 0)
     where u.period = month;
 end $$;
 
@@ -241,13 +237,13 @@ language plpgsql security definer set search_path = '' as $$
 begin
     insert into assistant.usage_counters as c (user_id, period, messages, tokens)
     select n.user_id, coalesce(n.period, private.month_of(n.created_at)), count(*) filter (where n.action = 'turn'),
-           sum(private.counted_tokens(n.tokens_used, n.details))
+           coalesce(sum(n.tokens_used), 0)
     from new_rows n group by 1, 2 order by 1, 2
     on conflict (user_id, period) do update
     set messages = c.messages + excluded.messages, tokens = c.tokens + excluded.tokens;
     if exists (select from assistant.installation_stop) then
         insert into assistant.installation_usage as i (period, tokens, usd)
-        select coalesce(n.period, private.month_of(n.created_at)), sum(private.counted_tokens(n.tokens_used, n.details)),
+        select coalesce(n.period, private.month_of(n.created_at)), coalesce(sum(n.tokens_used), 0),
                coalesce(sum((n.details ->> 'cost_usd')::numeric), 0)
         from new_rows n group by 1 order by 1
         on conflict (period) do update set tokens = i.tokens + excluded.tokens, usd = i.usd + excluded.usd;
@@ -259,18 +255,18 @@ alter function private.count_usage() owner to goalspace_definer;
 create trigger count_usage after insert on public.usage_logs
     referencing new table as new_rows for each statement execute function private.count_usage();
 
-grant execute on function private.month_of(timestamptz), private.counted_tokens(integer, jsonb), private.tier_of(uuid),
+grant execute on function private.month_of(timestamptz), private.tier_of(uuid),
     private.refuse_usage(text, bigint, bigint, bigint, text, date),
     private.change_holding(uuid, text, bigint, bigint, text),
     private.grant_usage(uuid, date, bigint, bigint, numeric), private.grant_of_installation(date, bigint, numeric),
     private.release_usage(uuid, date, bigint, bigint, numeric) to goalspace_definer;
-grant execute on function private.month_of(timestamptz), private.counted_tokens(integer, jsonb), private.tier_of(uuid)
+grant execute on function private.month_of(timestamptz), private.tier_of(uuid)
     to service_role;
 """
 
 # A first call of a model: instructions and tools, a few passages, an answer at full length. What it really takes is
 # known only when the context is there, and asked for then.
-FIRST_TOKENS = 8_000
+FIRST_TOKENS = 16_000
 
 RUNS = f"""
 create function private.reserve_for_run() returns trigger
@@ -278,11 +274,13 @@ language plpgsql security definer set search_path = '' as $$
 declare
     month constant date := private.month_of(new.created_at);
     of_tier constant text := private.tier_of(new.user_id);
-    first_tokens constant bigint := case when new.provider = 'offline' then 0 else {FIRST_TOKENS} end;
-    message constant bigint := case when tg_op = 'INSERT' then 1 else 0 end;  -- one that goes on is counted already
+    -- The answer to a proposal is no question, and is taken whatever is left: what the model then says is asked for.
+    first_tokens constant bigint :=
+        case when new.provider = 'offline' or new.resumes is not null then 0 else {FIRST_TOKENS} end;
+    message constant bigint := case when new.resumes is null then 1 else 0 end;
 begin
     perform private.change_holding(new.user_id, 'turns', 1,
-        (select p.turns from assistant.plans p where p.tier = of_tier), of_tier);
+        (select p.turns from assistant.plans p where p.tier = of_tier and new.resumes is null), of_tier);
     perform private.grant_usage(new.user_id, month, message, first_tokens, 0);
     insert into assistant.reservations (id, user_id, period, messages, tokens)
     values (new.id, new.user_id, month, message, first_tokens);
@@ -322,8 +320,6 @@ alter function private.orphan_reservation() owner to goalspace_definer;
 -- After the row, and not before: by then a run of the same thread has been waited for, which needs the counter to end.
 create trigger reserve_for_new_run after insert on assistant.runs
     for each row when (new.status = 'running') execute function private.reserve_for_run();
-create trigger reserve_for_resumed_run after update of status on assistant.runs
-    for each row when (old.status <> 'running' and new.status = 'running') execute function private.reserve_for_run();
 create trigger settle_run after update of status on assistant.runs
     for each row when (old.status = 'running' and new.status <> 'running') execute function private.settle_run();
 create trigger orphan_reservation after delete on assistant.runs
@@ -353,14 +349,17 @@ alter function assistant.extend_reservation(uuid, integer, bigint, numeric, json
 
 OTHER_WORK = """
 create function assistant.reserve_usage(
-    id uuid, person uuid, tokens bigint, usd numeric, next_call jsonb, keep interval
+    reservation uuid, person uuid, more_tokens bigint, more_usd numeric, next_call jsonb, keep interval
 ) returns void language plpgsql security definer set search_path = '' as $$
 declare
     month constant date := private.month_of(now());
 begin
-    perform private.grant_usage(person, month, 0, tokens, usd);
+    if exists (select from assistant.reservations r where r.id = reservation) then
+        return;  -- sent twice, since nobody knew whether the first was committed
+    end if;
+    perform private.grant_usage(person, month, 0, more_tokens, more_usd);
     insert into assistant.reservations (id, user_id, period, tokens, usd, call, expires_at)
-    values (id, person, month, tokens, usd, next_call, now() + keep);
+    values (reservation, person, month, more_tokens, more_usd, next_call, now() + keep);
 end $$;
 comment on function assistant.reserve_usage(uuid, uuid, bigint, numeric, jsonb, interval) is
     'sets something aside for work that is no run; after `keep` it counts as used, as far as it is known';
@@ -529,7 +528,7 @@ create trigger hand_over_holding after update of user_id on public.spaces
     for each row when (old.user_id is distinct from new.user_id) execute function private.hand_over_holding();
 
 insert into assistant.usage_counters (user_id, period, tokens)
-select user_id, private.month_of(now()), sum(private.counted_tokens(tokens_used, details))
+select user_id, private.month_of(now()), coalesce(sum(tokens_used), 0)
 from public.usage_logs where created_at >= private.month_of(now())::timestamp at time zone 'UTC' group by 1;
 """
 
@@ -542,7 +541,6 @@ drop trigger count_new_documents on public.documents;
 drop trigger hold_new_documents on public.documents;
 drop trigger orphan_reservation on assistant.runs;
 drop trigger settle_run on assistant.runs;
-drop trigger reserve_for_resumed_run on assistant.runs;
 drop trigger reserve_for_new_run on assistant.runs;
 drop trigger count_usage on public.usage_logs;
 drop table assistant.space_holdings;
@@ -556,10 +554,11 @@ drop function assistant.extend_reservation(uuid, integer, bigint, numeric, jsonb
     private.grant_usage(uuid, date, bigint, bigint, numeric), private.grant_of_installation(date, bigint, numeric),
     private.change_holding(uuid, text, bigint, bigint, text),
     private.refuse_usage(text, bigint, bigint, bigint, text, date), private.tier_of(uuid),
-    private.counted_tokens(integer, jsonb), private.month_of(timestamptz);
+    private.month_of(timestamptz);
 drop table assistant.installation_usage, assistant.installation_stop, assistant.reservations, assistant.holdings,
     assistant.usage_counters, assistant.plans;
 alter table public.usage_logs drop column period;
+comment on column public.usage_logs.tokens_used is null;
 revoke insert, select on public.usage_logs from goalspace_definer;
 revoke select on public.subscriptions from goalspace_definer;
 """

@@ -6,6 +6,7 @@ insert into subscriptions (user_id, tier, status, starts_at, payment_reference)
     values (%(me)s, 'pro', 'active', now(), %(word)s);
 insert into usage_logs (user_id, resource_type, action, details)
     values (%(me)s, %(word)s, %(word)s, jsonb_build_object('k', %(word)s));
+insert into assistant.reservations (id, user_id, period, known) values (%(id)s, %(me)s, '2026-11-01', jsonb_build_array(%(word)s));
 insert into assistant.local_accounts (user_id, password_hash) values (%(me)s, %(word)s);
 insert into assistant.api_keys (user_id, name, prefix, key_hash, scopes)
     values (%(me)s, %(word)s, 'gsk_' || right(%(word)s, 8), sha256(%(word)s::bytea), array['read']);

@@ -8,6 +8,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from assistant.chat.budget import Accounts
 from assistant.chat.runs import RunManager
 from assistant.chat.service import ChatService, FollowedRun, NewTurn
 from assistant.db.identity import Principal
@@ -16,6 +17,7 @@ from assistant.db.setup import Server
 from assistant.limits import Limits
 from assistant.llm.events import TextDelta
 from assistant.mentor.events import MentorEvent, Turn, TurnRecord
+from assistant.usage.plans import load_plans
 from tests.fixtures.http import LiveService
 
 Script = Callable[[Turn, TurnRecord], AsyncGenerator[MentorEvent, None]]
@@ -83,7 +85,8 @@ class open_chat:  # noqa: N801 - reads as a function
 
     def __init__(self, database: Database, server: Server) -> None:
         mentor = ScriptedMentor()
-        runs = RunManager(database, mentor, server.listen_url, turn_seconds=30)
+        accounts = Accounts(load_plans(), counts_money=False)
+        runs = RunManager(database, mentor, server.listen_url, turn_seconds=30, accounts=accounts, max_turns=0)
         limits = Limits(database, requests_per_minute=0, turns_per_minute=0)
         self.chat = Chat(mentor, runs, ChatService(database, runs, limits))
 

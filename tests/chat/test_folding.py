@@ -16,6 +16,7 @@ from assistant.errors import UnavailableError
 from assistant.llm.events import TextDelta, ToolUseStarted, Usage
 from assistant.mentor.citations import Citation
 from assistant.mentor.events import MentorEvent, Notice, ToolResult, ToolUseEnded, Turn, TurnRecord
+from assistant.usage.entries import ModelCall
 from tests.chat.conftest import Chat, Script, ScriptedMentor, question, read_events, says, text_of
 from tests.chat.test_http import ask, input_of, read_stream
 from tests.fixtures.database import MakePerson, Person
@@ -33,7 +34,7 @@ async def answers(turn: Turn, record: TurnRecord) -> AsyncGenerator[MentorEvent,
         record.text += piece
         yield TextDelta(piece)
     record.citations = [CITED]
-    record.usage = {"haiku": Usage(10, 5, 0, 0)}
+    record.entries = [ModelCall("chat", "scripted", "haiku", Usage(10, 5, 0, 0)).entry()]
     record.notices = [Notice("answer_cut", {"reason": "max_tokens"})]
     yield record.notices[0]
 

@@ -16,6 +16,7 @@ from assistant.errors import ConflictError, ForbiddenError, InvalidError, NotFou
 from assistant.llm.events import ModelError, TextDelta, ToolUseStarted, Usage
 from assistant.mentor.citations import Citation
 from assistant.mentor.events import MentorEvent, Turn, TurnRecord
+from assistant.usage.entries import ModelCall
 from tests.chat.conftest import Chat, open_chat, question, read_events, says, says_and_waits, text_of
 from tests.fixtures.database import MakePerson, Person, join_space
 
@@ -265,7 +266,7 @@ async def test_a_stopped_answer_is_stored_with_its_sources(chat: Chat, make_pers
 async def test_a_failing_model_leaves_a_stated_result(chat: Chat, make_person: MakePerson) -> None:
     async def script(_: Turn, record: TurnRecord) -> AsyncGenerator[MentorEvent, None]:
         record.text = "Some"
-        record.usage = {"claude": Usage(10, 2, 0, 0)}
+        record.entries = [ModelCall("chat", "scripted", "claude", Usage(10, 2, 0, 0)).entry()]
         yield TextDelta("Some")
         yield ToolUseStarted("tool-1", "list_tasks")
         raise ModelError("model_dropped")
@@ -299,7 +300,7 @@ async def test_a_bug_is_told_without_its_insides(chat: Chat, make_person: MakePe
 
 async def test_usage_is_logged_once(chat: Chat, database: Database, make_person: MakePerson) -> None:
     async def script(_: Turn, record: TurnRecord) -> AsyncGenerator[MentorEvent, None]:
-        record.usage = {"claude": Usage(10, 5, 3, 2)}
+        record.entries = [ModelCall("chat", "scripted", "claude", Usage(10, 5, 3, 2)).entry()]
         yield TextDelta("x")
 
     person = await make_person()
@@ -312,8 +313,8 @@ async def test_usage_is_logged_once(chat: Chat, database: Database, make_person:
     }  # fmt: skip
     assert events[-1]["usage"] == [entry | {"provider": "scripted"}]
     async with database.transaction(person.principal) as connection:
-        rows = await connection.exec_driver_sql("select resource_id, action, tokens_used from usage_logs")
-        assert [tuple(row) for row in rows] == [(person.space_id, "chat", 20)]
+        rows = await connection.exec_driver_sql("select resource_id, action, tokens_used from usage_logs order by 2")
+        assert [tuple(row) for row in rows] == [(person.space_id, "chat", 20), (person.space_id, "turn", 0)]
 
 
 async def stored_events(chat: Chat, person: Person, run: FollowedRun, count: int) -> None:

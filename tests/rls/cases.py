@@ -74,6 +74,48 @@ PEOPLE = [
             case(table, "delete own", NOT_EVEN_OWN, f"delete from {table} where user_id = %(me)s"),
         )
     ),
+    *(
+        row
+        for table, change, values in (
+            ("usage_counters", "tokens = 0", "(user_id, period) values ({}, '2001-01-01')"),
+            ("holdings", "amount = 0", "(user_id, resource, amount) values ({}, 'storage', 0)"
+                " on conflict (user_id, resource) do update set amount = 0"),
+        )
+        for row in (
+            case(table, "select another's", NOBODY_BUT_SERVICE,
+                 f"select from assistant.{table} where user_id = %(other)s"),
+            case(table, "select own", SIGNED_IN, f"select from assistant.{table} where user_id = %(me)s"),
+            case(table, "insert another's", NOBODY_BUT_SERVICE,
+                 f"insert into assistant.{table} {values.format('%(other)s')}"),
+            case(table, "insert own", NOT_EVEN_OWN, f"insert into assistant.{table} {values.format('%(me)s')}"),
+            case(table, "update another's", NOBODY_BUT_SERVICE,
+                 f"update assistant.{table} set {change} where user_id = %(other)s"),
+            case(table, "update own", NOT_EVEN_OWN, f"update assistant.{table} set {change} where user_id = %(me)s"),
+            case(table, "delete another's", NOBODY_BUT_SERVICE,
+                 f"delete from assistant.{table} where user_id = %(other)s"),
+            case(table, "delete own", NOT_EVEN_OWN, f"delete from assistant.{table} where user_id = %(me)s"),
+        )
+    ),
+    case("plans", "select", NOBODY_BUT_SERVICE, "select count(*) from assistant.plans"),
+    case("plans", "update", NOBODY_BUT_SERVICE,
+         "insert into assistant.plans (tier) values ('pro') on conflict (tier) do update set tier = 'pro'"),
+    case("reservations", "select", NOBODY_BUT_SERVICE, "select count(*) from assistant.reservations"),
+    case("reservations", "insert", NOBODY_BUT_SERVICE,
+         "insert into assistant.reservations (id, user_id, period) values (gen_random_uuid(), %(other)s, '2001-01-01')"),
+    case("reservations", "set aside", NOBODY_BUT_SERVICE,
+         "select assistant.reserve_usage(gen_random_uuid(), %(other)s, 1, 0, null, '1 minute')"),
+    case("reservations", "settle", NOBODY_BUT_SERVICE, "select assistant.settle_usage(gen_random_uuid(), '[]')"),
+    case("reservations", "settle expired", NOBODY_BUT_SERVICE, "select assistant.settle_expired()"),
+    case("reservations", "extend", NOBODY_BUT_SERVICE,
+         "select assistant.extend_reservation(gen_random_uuid(), 1, 1, 0, '[]', null)"),
+    case("space_holdings", "select", NOBODY_BUT_SERVICE, "select count(*) from assistant.space_holdings"),
+    case("space_holdings", "update", NOBODY, "update assistant.space_holdings set documents = 0"),
+    case("installation_stop", "select", NOBODY_BUT_SERVICE, "select count(*) from assistant.installation_stop"),
+    case("installation_stop", "lift", NOBODY_BUT_SERVICE,
+         "insert into assistant.installation_stop (tokens) values (1) on conflict (single) do update set stopped_at = null"),
+    case("installation_usage", "select", NOBODY_BUT_SERVICE, "select count(*) from assistant.installation_usage"),
+    case("installation_usage", "delete", NOBODY_BUT_SERVICE,
+         "insert into assistant.installation_usage (period) values ('2001-01-01')"),
     case("usage_logs", "name a partition", "– – – – – – – ·", "select count(*) from partitions.usage_logs_default"),
     case("user_preferences", "select another's", NOBODY_BUT_SERVICE,
          "select from user_preferences where user_id = %(other)s"),

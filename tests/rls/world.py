@@ -144,6 +144,7 @@ def _add_person(cursor: psycopg.Cursor[Any], world: World, name: str) -> None:
         "insert into usage_logs (user_id, resource_type, action, tokens_used) values (%s, 'chat', 'turn', 7)",
         (user_id,),
     )
+    cursor.execute("insert into assistant.holdings (user_id, resource, amount) values (%s, 'turns', 0)", (user_id,))
     world.people[name] = user_id
     world.goals[name] = _insert(cursor, "goals", user_id=user_id, title="A goal")
     for kind, published, when in (("draft", False, None), ("published", True, "now"), ("future", True, "2999-01-01")):
