@@ -18,6 +18,7 @@ Goalspace = Callable[..., Result]
 def goalspace(settings: Settings, server: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Goalspace]:
     """`goalspace("token", "ada@example.org")`: exit code, stdout and stderr of the command."""
     monkeypatch.setenv("GOALSPACE_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("GOALSPACE_PLANS_FILE", str(settings.plans_file))
     if TEST_URL is not None:
         monkeypatch.setenv("DATABASE_URL", TEST_URL)
     monkeypatch.setattr(common, "configure_logging", lambda *_: None)  # it is the whole process's

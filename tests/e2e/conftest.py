@@ -48,7 +48,7 @@ async def seed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Seed]:
     async with installed(tmp_path_factory.mktemp("seed")) as made:
         # Held here, so that the database is not started for each command anew.
         share = await start_embedded(made.data_dir)
-        await made.ok("user", "create", EMAIL, "--tier", "enterprise")
+        await made.ok("user", "create", EMAIL)
         space = await made.ok("space", "create", "--user", EMAIL, "--goal", "Learn to sail", "--title", "Sailing")
         (made.folder / "knots.md").write_text(KNOTS)
         await made.ok("ingest", space, "knots.md")

@@ -16,7 +16,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from assistant.accounts.subscriptions import set_subscription
 from tests.chat.conftest import ScriptedMentor, says
 from tests.e2e.conftest import KeywordModel, Learner, Seed, text_of
 from tests.fixtures.database import MakePerson
@@ -133,7 +132,6 @@ async def test_a_socket_that_does_not_read_is_closed_and_can_resume(
     monkeypatch.setattr(offline_service.app.state.services.runs, "mentor", mentor)
     monkeypatch.setattr("assistant.chat.socket.SEND_SECONDS", SOON)
     person = await make_person()
-    await set_subscription(offline_service.app.state.services.database, person.id, "enterprise", None)
     token, space = offline_service.token(person.id), str(person.space_id)
     async with offline_service.client(token) as http:
         ada = Learner(http, space)
