@@ -59,7 +59,8 @@ class Learner:
         path = f"/api/spaces/{self.space_id or self.person.space_id}/agent"
         async with self.client.stream("POST", path, json=sent) as response:
             assert response.status_code == 200, await response.aread()
-            return [json.loads(line[6:]) async for line in response.aiter_lines() if line.startswith("data: ")]
+            lines = (await response.aread()).split(b"\n")  # and at no other sign that can stand in a text
+            return [json.loads(line[6:]) for line in lines if line.startswith(b"data: ")]
 
     async def proposed(self, *tools: ToolUse, text: str = "I would do this.") -> list[Event]:
         """What waits for an answer after the model has asked for these tools."""
