@@ -139,9 +139,12 @@ select
     (select coalesce(floor(avg(p.completion_percentage)), 0) from progress p) as completion_percentage,
     (select coalesce(jsonb_agg(to_jsonb(o)), '[]') from (
         select t.id, t.title, t.status, t.priority, t.due_date, p.place as module
-        from public.tasks t left join progress p on p.id = t.module_id
-        where t.space_id = s.id and t.status in ('pending', 'in_progress')
-        order by t.due_date, t.status, t.created_at, t.id limit 30) o) as open_tasks,
+        from (
+            select * from public.tasks t
+            where t.space_id = s.id and t.status in ('pending', 'in_progress')
+            order by t.due_date, t.status, t.created_at, t.id limit 30) t
+        left join progress p on p.id = t.module_id
+        order by t.due_date, t.status, t.created_at, t.id) o) as open_tasks,
     counted.open_task_count,
     counted.overdue_count,
     (select max(p.last_interaction_at) from progress p) as last_activity,
