@@ -143,7 +143,7 @@ def _judge(
         telling = [stem for stem in stems(said) if stem not in small]
         if position < len(marks) and marks[position] < piece.end:
             piece.kept = piece.substance = True
-        elif not telling and not _ANSWERED.match(said):
+        elif not _ANSWERED.match(said) and len(telling) <= _may_tell(said):
             piece.kept = piece.kind != "heading"
         elif (
             telling and sum(stem in known for stem in telling) >= OWN_SHARE * len(telling) and _figures(said) <= figures
@@ -210,6 +210,11 @@ _ID: Final = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _FIGURE: Final = re.compile(r"\d+")
 
 
+def _may_tell(sentence: str) -> int:
+    """How many telling words may be in it and it is talk all the same."""
+    return 1 if _NOT.search(sentence) and _THERE.search(sentence) else 0
+
+
 def _share(words: Sequence[str], known: Collection[str]) -> float:
     return sum(word in known for word in words) / len(words)
 
@@ -227,6 +232,14 @@ _TALK: Final = {
         passage passages source sources text texts space word words information detail details topic about directly
         based according following below above help know need want like wish feel free continue able unable cannot
         couldn't don't doesn't i'm i'll i've you'd there's here's that's what's us our am been being done add upload one
+        none neither either any anybody anyone whole complete full wants wanted deeper mean means meaning meant read
+        reads reading reply replies respond responds you me if going gone telling more less first before after maybe
+        perhaps possible possibly please would could gladly certain unsure understand clear clearer clarify specify
+        rephrase exactly precisely next previous earlier later point part parts section sections page pages file files
+        open shown show shows given give gives provided provide refer refers relate related matter matters subject
+        specific include includes included think thought believe seems seem appear appears quite really very much bit
+        little far enough only merely simply purely entirely can't won't isn't aren't wasn't hasn't haven't it's i they
+        they're what which
         """,
     "de": """
         hallo danke bitte gern gerne gut schön klar okay ok leider jedoch allerdings hier dazu darüber dort nichts etwas
@@ -236,7 +249,15 @@ _TALK: Final = {
         raums wort wörter wörtern worten angaben thema direkt laut folgendes folgende helfen hilfe wissen weiß brauchst
         möchte möchtest willst magst soll könnte könntest melde weiter machen mir mich dir dich uns unsere mein meine
         dein deine deinen deiner deinem kein keine keinen keiner keinem diesem dieser diese dieses darin daraus da bin
-        habe hast würde getan lade ergänze
+        habe hast würde getan lade ergänze beantworten beantwortet wenn mehr weniger möchten kannst können könnt kann
+        hinzufügen füge fügst hinzu gefragt gute guter gutes guten wollen will wollt lese lesen liest gelesen ganze
+        ganzen ganzes gesamte gibt gäbe geben dafür davon darauf dabei damit bräuchte brauche brauchen benötige ob sein
+        sei bist sicher unsicher verstehe verstehen verstanden meinst meinen gemeint genau genauer etwa vielleicht
+        möglich eventuell erst zuerst danach vorher später nächste nächsten nächster abschnitt abschnitte seite seiten
+        datei dateien teil teile zeige zeigen zeigt gezeigt passende passenden passt hilft helfe denke glaube scheint
+        wohl ganz wirklich sehr viel wenig genug lediglich allein eine einen einem eines alles allem sonst weder ohne
+        beziehen bezieht betrifft spezifisch konkret konkreter formulieren formuliere umformulieren nennen nenne genannt
+        genannten
         """,
     "fr": """
         bonjour salut merci désolé désolée volontiers bien sûr d'accord bon malheureusement cependant ici voici voilà
@@ -245,7 +266,13 @@ _TALK: Final = {
         parlent trouve trouvé trouver cherche chercher document documents passage passages source sources texte textes
         espace mot mots information informations détail détails sujet directement selon suivant aide aider sais savoir
         besoin veux voudrais souhaites peux puis continue continuer ai as suis es tu te moi toi mon ma mes ton ta tes
-        notre nos votre vos y ni n'ai n'y d'autres j'ai aucun aucune cela ça ajoute
+        notre nos votre vos y ni n'ai n'y d'autres j'ai aucun aucune cela ça ajoute n'en n'est c'est ce ceux celui celle
+        dis dis-moi si plus moins peut pouvez pourrais ajouter ajoutez redemander redemande bonne bons bonnes tout tous
+        toute toutes seulement uniquement avec sur sous comprendre comprends compris sûre certain certaine là-dessus
+        dessus d'information mieux lire lis lu entier entière complet complète page pages partie parties section fichier
+        fichiers suivante précédent avant après d'abord ensuite peut-être possible préciser précise précises exactement
+        veux-tu peux-tu souhaites-tu pense crois semble vraiment très beaucoup peu assez simplement parler parlons
+        concerne concernant sens signifie entends reformuler reformule montre montrer donné donne donner
         """,
     "es": """
         hola gracias perdón claro bien bueno vale lamentablemente desgraciadamente sin embargo aquí allí nada algo otra
@@ -254,7 +281,12 @@ _TALK: Final = {
         encontrado encontrar busco buscar documento documentos pasaje pasajes fuente fuentes texto textos espacio
         palabra palabras información detalle detalles tema directamente según siguiente ayuda ayudar sé saber necesito
         necesitas quiero quieres puedo puedes podría seguir continúa he has soy eres tú te mí ti mi mis tu tus yo me
-        nuestro nuestra ni ningún ninguna ninguno eso esa ese añade
+        nuestro nuestra ni ningún ninguna ninguno eso esa ese añade dime si más menos sepas puede podemos añadir agregar
+        volver vuelve vuelves preguntarme buena buenas buenos esto estos esas todo toda todos todas lo que solamente
+        únicamente seguro segura estoy estás está son leer leo leído entero entera completo completa página páginas
+        parte partes sección archivo archivos anterior antes después primero luego quizá quizás tal vez posible precisar
+        exactamente quieres-que entiendo entender entendido creo parece realmente muy mucho poco bastante simplemente
+        refieres refiere trata trate significa reformular mostrar muestro dado doy dar cada
         """,
 }
 """Words of which a sentence can consist and still say nothing about the world. Neither yes, no nor numbers."""
@@ -265,6 +297,16 @@ def _small_words(language: str) -> frozenset[str]:
     small = f"{SMALL_WORDS.get(language, '')} {_TALK.get(language, '')}"
     return frozenset(stems(small))
 
+
+_NOT: Final = re.compile(
+    r"\b(?:no|not|nothing|none|\w+n['’]t|kein\w*|nichts?|nirgends|ni|nada|ningun\w*|ningún|ne|n['’]en|n['’]y|rien|aucun\w*)\b",
+    re.IGNORECASE,
+)
+_THERE: Final = re.compile(
+    r"\b(?:do[ck]ument\w*|passages?|pasajes?|sources?|quellen?|fuentes?|texte?s?|textos?|stellen?|here|hier|aquí|ici)\b",
+    re.IGNORECASE,
+)
+"""What says that something is not in the documents may name it with one word of its own."""
 
 _ANSWERED: Final = re.compile(r"\W*(?:no|nope|nein|non)\s*(?:[,.;:!–—-]|$)", re.IGNORECASE)
 """A small word that answers a question all by itself. Those for yes are no small words."""

@@ -1,8 +1,10 @@
 """Under `grounding: strict` only what has a verified source is said, or what says nothing of the world."""
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,6 +113,22 @@ PARTS = [
     "Why?",
     "\x00",
 ]
+
+
+@pytest.mark.parametrize(("part", "stays"), [("known", 0.9), ("unseen", 0.7)])
+def test_claims_are_told_from_talk(part: str, stays: float) -> None:
+    sentences = yaml.safe_load(Path(__file__).with_name("grounding.yaml").read_text())[part]
+    kept = {
+        (kind, sentence): not ground(sentence, set(), [STATE], language=language).withheld
+        for language, kinds in sentences.items()
+        for kind, listed in kinds.items()
+        for sentence in listed
+    }
+    assert not [sentence for (kind, sentence), is_kept in kept.items() if kind == "claims" and is_kept]
+    talk = [is_kept for (kind, _), is_kept in kept.items() if kind == "talk"]
+    assert sum(talk) >= stays * len(talk)
+
+
 answers = st.lists(st.sampled_from(PARTS) | st.text(max_size=8), max_size=14).map("".join)
 
 
