@@ -12,6 +12,7 @@ from rich.progress import Progress
 from assistant.app import create_app
 from assistant.cli.common import find_space, open_settings, run
 from assistant.cli.conversation import Conversation, JsonScreen, TextScreen
+from assistant.db.identity import Principal
 from assistant.db.setup import open_server
 from assistant.errors import AssistantError
 from assistant.maintenance import create_maintenance_app
@@ -21,6 +22,7 @@ from assistant.sample.maker import Sample, make_sample, sample_states
 from assistant.serving import listen
 from assistant.serving import serve as serve_app
 from assistant.settings import Settings
+from assistant.spaces.mentor_config import MentorConfig
 from assistant.state import Services, open_services
 from assistant.telemetry import configure_logging
 from assistant.worker import Worker
@@ -151,11 +153,23 @@ async def _chat(
                 if not await conversation.ask(message):
                     sys.exit(1)
             else:
+                if thread_id is None:
+                    await _greet(services, principal, space, screen)
                 # A long conversation is summarised meanwhile, also where no service runs.
                 async with Worker(services.server, services.database, services.embedder, tender=services.tender):
                     await conversation.talk(_prompt)
         finally:
             await services.runs.close(grace=0)
+
+
+async def _greet(services: Services, principal: Principal, space: UUID, screen: JsonScreen | TextScreen) -> None:
+    """What the space's owner has to say to who comes, and what they could ask."""
+    statement = "select ai_mentor_config from public.spaces where id = %s"
+    for (stored,) in await services.database.fetch(principal, statement, (space,)):
+        config = MentorConfig.parse(stored)
+        for line in (config.greeting, *(f"· {prompt}" for prompt in config.suggested_prompts)):
+            if line:
+                screen.tell(line)
 
 
 def _prompt() -> str:

@@ -123,10 +123,12 @@ async def test_in_the_terminal_one_is_approved_one_edited_one_rejected_one_undon
             ToolUse("update_module_progress", {"module_id": module, "completion_percentage": 50}, id="c"),
         )
 
+    greeting = json.dumps({"greeting": "Ahoy [Ada]!", "suggested_prompts": ["What next?"]})
+    await connection.execute("update spaces set ai_mentor_config = %s where id = %s", (greeting, seed.space))
     model.on("Plan it", plan)
     terminal = await on_a_terminal(installation, "chat", seed.space)
     try:
-        await terminal.until("> ")
+        assert "Ahoy [Ada]!\n· What next?\n" in await terminal.until("\n> ")
         terminal.type("Plan it")
         shown = await terminal.until("Enter: later > ")
         assert "Create the goal “Sail to Elba”?" in shown
