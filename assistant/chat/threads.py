@@ -1,11 +1,11 @@
 """Conversations as a whole: what can be listed of them, and how they are renamed, forgotten, taken along, deleted."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -19,6 +19,7 @@ from assistant.db.identity import Principal
 from assistant.db.listing import Key, Listing
 from assistant.db.session import Database
 from assistant.errors import ConflictError, NotFoundError
+from assistant.mentor.claims.checking import NOTICE, tell_people
 
 STOP_SECONDS: Final = 5.0
 """How long a deletion waits for an answer that is under way to be stopped. Whoever writes it finds its run gone."""
@@ -237,10 +238,18 @@ def _section(message: StoredMessage) -> str:
     parts = [f"\n## {who} · {message.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC\n", f"\n{message.message}\n"]
     if message.status in ("cancelled", "failed", "interrupted") and not message.is_from_user:
         parts.append(f"\n*({message.status})*\n")
+    parts += [f"\n*({tell_people(value)})*\n" for value in _contradictions(message)]
     if message.citations:
         parts.append("\n")
         parts += [f"[{each['index']}] {_source(each)}\n" for each in message.citations]
     return "".join(parts)
+
+
+def _contradictions(message: StoredMessage) -> Iterator[dict[str, Any]]:
+    """What the answer claims and did not do."""
+    for notice in (message.metadata or {}).get("notices", ()):
+        if notice["name"] == NOTICE:
+            yield notice["value"]
 
 
 def _source(citation: dict[str, object]) -> str:

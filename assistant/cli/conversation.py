@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
@@ -19,6 +19,7 @@ from assistant.db.identity import Principal
 from assistant.errors import AssistantError, InvalidError
 from assistant.mentor.actions.service import Actions
 from assistant.mentor.actions.wording import tell
+from assistant.mentor.claims.checking import NOTICE, tell_people
 
 QUOTE_CHARACTERS: Final = 160
 
@@ -62,9 +63,9 @@ class TextScreen:
             case "CUSTOM" if event["name"] == "text_withheld":
                 self._end_line()
                 self._out.print("[dim]Sentences without a source in the documents were left out.[/dim]")
-            case "CUSTOM" if event["name"] == "claim_not_backed":
+            case "CUSTOM" if event["name"] == NOTICE:
                 self._end_line()
-                self._out.print(f"[yellow]{escape(_tell_unbacked(event['value']))}[/yellow]")
+                self._out.print(f"[yellow]{escape(tell_people(event['value']))}[/yellow]")
             case "RUN_ERROR":
                 self._end_line()
                 self._out.print(f"[red]{escape(event['message'])}[/red]")
@@ -123,14 +124,6 @@ def _place(title: str, heading: str | None) -> str:
     if heading is None or heading == title:
         return title
     return heading if heading.startswith(f"{title} › ") else f"{title} › {heading}"
-
-
-def _tell_unbacked(value: Mapping[str, Any]) -> str:
-    """That the answer claims what was not done."""
-    said = " ".join(f"“{_shorten(claim)}”" for claim in value["claims"])
-    if value["reason"] == "nothing":
-        return f"Nothing was changed, though the mentor says so: {said}"
-    return f"This was not done, or not all of it, though the mentor says so: {said}"
 
 
 def _shorten(quote: str) -> str:

@@ -49,7 +49,7 @@ from assistant.mentor.actions.service import Actions, told
 from assistant.mentor.actions.wording import tell
 from assistant.mentor.briefing import read_turn
 from assistant.mentor.citations import cite, verify
-from assistant.mentor.claims.checking import correction, describe, executed_since_question, find_unbacked
+from assistant.mentor.claims.checking import NOTICE, correction, describe, executed_since_question, find_unbacked
 from assistant.mentor.context import (
     MentorContext,
     build_question,
@@ -272,7 +272,7 @@ class Mentor:
         """Say so where the answer tells of an action that was not taken: to the learner, and to the model later on."""
         if false := await find_unbacked(record.text, turn.question, record.executed, request.messages):
             turn.conversation.append("assistant", [correction(false, record.executed)])
-            yield _notice(record, "claim_not_backed", describe(false, record.executed))
+            yield _notice(record, NOTICE, describe(false, record.executed))
 
     async def _choose_model(self, turn: Turn, wanted: str | None) -> str:
         """The provider's id of the model that was wanted, or of the service's own where the plan has not that one."""

@@ -14,6 +14,7 @@ from assistant.llm.prompts import Prompt, PromptLibrary
 from assistant.llm.tokens import text_tokens
 from assistant.mentor.aside import OFFLINE, Aside, ask_aside, check_aside
 from assistant.mentor.briefing import read_turn
+from assistant.mentor.claims.checking import is_correction
 from assistant.mentor.context import is_tainted
 from assistant.mentor.events import Message
 from assistant.mentor.history import blocks_of
@@ -96,7 +97,9 @@ def tell(messages: Iterable[Message]) -> Iterator[Line]:
                 yield Line("Learner", turn.question[:SAID_CHARACTERS])
             continue
         for block in blocks_of(message):
-            if block.get("type") == "text" and str(block["text"]).strip():
+            if is_correction(block):  # of what the line before says
+                yield Line("Done", " ".join(str(block["text"]).split())[:DONE_CHARACTERS])
+            elif block.get("type") == "text" and str(block["text"]).strip():
                 yield Line("Mentor", _CITATION.sub("", str(block["text"]))[:SAID_CHARACTERS])
             elif block.get("type") == "tool_use" and str(block["name"]).startswith(_CHANGING):
                 done = f"{block['name']} {block['input']} → {results.get(block['id'], 'not carried out')}"

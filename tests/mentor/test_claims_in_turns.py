@@ -6,6 +6,7 @@ import pytest
 
 from assistant.mentor.claims.checking import AT_ONCE, CORRECTION, TOLD, TOLD_CHARACTERS
 from assistant.mentor.events import Notice, TurnRecord
+from assistant.mentor.summaries import extract, tell
 from tests.fixtures.database import MakePerson, Person
 from tests.fixtures.scripted_model import Reply, ToolUse, say
 from tests.fixtures.turns import Bench, Notebook, Shelf, Told
@@ -111,6 +112,12 @@ async def test_the_note_is_not_taken_for_what_the_mentor_said(bench: Bench, ada:
     shelf = Shelf()
     await bench.ask(ada, "And the wind?", say("It turns."), notebook=Notebook(earlier), shelf=shelf)
     assert shelf.asked[0][1] == [("user", "Add a task"), ("assistant", "I've added the task.")]
+
+
+async def test_a_summary_keeps_the_note_beside_the_claim(bench: Bench, ada: Person) -> None:
+    told = await bench.ask(ada, "Set module 2 to 50 %", say("I've set your progress in module 2 to 50 %."))
+    lines = tell([{"role": role, "content": blocks} for role, blocks in told.notebook.steps])
+    assert f"- Done: {CORRECTION}nothing was changed" in extract("", list(lines))
 
 
 async def test_an_earlier_turn_bears_out_what_is_told_of_it(bench: Bench, ada: Person) -> None:

@@ -1,7 +1,7 @@
 """An answer that is whole, checked: what it says was done and was not."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ TOLD_CHARACTERS: Final = 300
 
 AT_ONCE: Final = 20_000
 """Characters that are checked in passing, in some 10 ms. Longer answers do not keep others waiting."""
+
+NOTICE: Final = "claim_not_backed"
 
 CORRECTION: Final = "(Correction: "
 """How a note to the model begins."""
@@ -78,8 +80,15 @@ def _says_done(result: Block) -> bool:
 
 
 def describe(claims: Sequence[Claim], executed: Sequence[str]) -> dict[str, Any]:
-    """A notice's value: the sentences, and whether nothing at all was done or something else was."""
+    """The value of `NOTICE`: the sentences, and whether nothing at all was done or something else was."""
     return {"reason": "partly" if executed else "nothing", "claims": _sentences(claims)}
+
+
+def tell_people(value: Mapping[str, Any]) -> str:
+    """A notice's value in a sentence, for where people read English."""
+    said = " ".join(f"“{claim}”" for claim in value["claims"])
+    what = "Nothing was changed" if value["reason"] == "nothing" else "This was not done, or not all of it"
+    return f"{what}, though the mentor says so: {said}"
 
 
 def correction(claims: Sequence[Claim], executed: Sequence[str]) -> Block:

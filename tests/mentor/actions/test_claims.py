@@ -17,6 +17,8 @@ async def test_a_claim_without_a_call_is_told_stored_and_known_later(ada: Learne
     [_, answer] = (await ada.client.get(f"/api/spaces/{ada.person.space_id}/messages")).json()["items"]
     assert answer["message"] == "Sure. I've added the task."
     assert {"name": "claim_not_backed", "value": value} in answer["metadata"]["notices"]
+    exported = (await ada.client.get(f"/api/spaces/{ada.person.space_id}/threads/{ada.thread_id}/export")).text
+    assert "*(Nothing was changed, though the mentor says so: “I've added the task.”)*" in exported
     await ada.ask("What is next?", replies=(say("Read on."),))
     said, note = ada.told()[1]["content"]
     assert said["text"] == "Sure. I've added the task."
