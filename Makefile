@@ -5,6 +5,7 @@
 .PHONY: help setup demo serve test check format lock clean chromium pgbouncer
 .NOTPARALLEL:
 
+WORKERS ?= 2
 PYTHON ?= python3.11 python3 python3.12 python3.13 python3.14
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,7 +35,7 @@ serve: setup  ## the service on http://127.0.0.1:8000 (SERVE="--port 9000": anot
 	@exec $(BIN)/goalspace serve $(SERVE)
 
 test: chromium pgbouncer setup $(DEVELOPMENT) $(NODE) $(LOCAL_MODEL)  ## everything that the tests need, then all tests (TESTS=tests/chat: only some)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(TESTS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 check: setup $(DEVELOPMENT)  ## format, lint, types, import directions, Dockerfile, revisions, and what is in the tree
 	$(BIN)/ruff format --check --quiet
