@@ -15,13 +15,14 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 import anthropic
 import httpx2
+import msgspec
 import structlog
 
 from assistant.errors import ConfigurationError
@@ -235,7 +236,7 @@ class AnthropicModel:
                 model=request.model,
                 max_tokens=request.max_tokens,
                 system=cast(Any, request.system) or anthropic.omit,
-                messages=cast(Any, request.messages),
+                messages=cast(Any, in_one_order(request.messages)),
                 tools=cast(Any, request.tools) or anthropic.omit,
                 stream=True,
             )
@@ -378,3 +379,13 @@ def _take_note(health: _Health, error: BaseException) -> None:
 def _loggable(value: str | None) -> str | None:
     """An identifier as it is; anything else a provider or a person put in its place stays out of the log."""
     return value if value is None or _IDENTIFIER.fullmatch(value) else "other"
+
+
+def in_one_order(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The same messages, the members of each object in the order of their names.
+
+    What was stored has its members in another order than what was just written, and a provider's cache knows a prompt
+    again by its bytes.
+    """
+    ordered: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(messages, order="sorted"))
+    return ordered
