@@ -81,7 +81,8 @@ _WORDS = build_words(
             description, title, name, status, importance, category
         """,
         "C": """
-            summary, summaries, example, examples, explanation, explanations, question, questions, plan, plans,
+            summary, summaries, notes, note, practice task, practice tasks, practice problem, practice problems, problem,
+            problems, sample task, sample tasks, writing task, writing tasks, lesson plan, short lesson, lesson on, a lesson, example, examples, explanation, explanations, question, questions, plan, plans,
             outline, table, draft, steps, step, word, words, text, sentence, sentences, quiz, exercise, exercises,
             answer, answers, schedule, roadmap, overview, flashcards, section, paragraph, diagram, code, story, link,
             links, detail, details, tip, tips, suggestion, suggestions, proposal, version, list of, checklist,
@@ -126,7 +127,7 @@ _WORDS = build_words(
         "goal": "goal, goals, objective, objectives, milestone, milestones",
         "progress": "progress, percentage, completion",
         "module": "module, modules, unit, units, lesson, lessons",
-        "document": "document, documents, pdf, file, files, notes, note",
+        "document": "document, documents, pdf, file, files",
         "it": "reminder, reminders, alarm",
         "list": "your list, the list, your calendar list, your plan, my list",
         "space": "your space, this space, the space, space s",

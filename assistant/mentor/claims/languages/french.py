@@ -81,7 +81,7 @@ _WORDS = build_words(
             titre, nom, statut, date de fin
         """,
         "C": """
-            résumé, résumés, exemple, exemples, explication, explications, question, questions, plan, plans,
+            résumé, résumés, notes, note, une leçon, courte leçon, plan de leçon, exemple, exemples, explication, explications, question, questions, plan, plans,
             plan d étude, tableau, brouillon, étape, étapes, mot, mots, texte, phrase, phrases, quiz, exercice,
             exercices, réponse, réponses, emploi du temps, aperçu, fiches, section, paragraphe, schéma, code, lien,
             liens, détail, détails, conseil, conseils, suggestion, suggestions, proposition, propositions, version,
@@ -127,7 +127,7 @@ _WORDS = build_words(
         "goal": "objectif, objectifs, but, buts, jalon, jalons",
         "progress": "progression, avancement, progrès, pourcentage",
         "module": "module, modules, unité, unités, leçon, leçons",
-        "document": "document, documents, pdf, fichier, fichiers, notes, note",
+        "document": "document, documents, pdf, fichier, fichiers",
         "it": "rappel, rappels, alarme",
         "list": "ta liste, votre liste, la liste, ton plan, votre plan",
         "space": "espace, ton espace, votre espace, cet espace",

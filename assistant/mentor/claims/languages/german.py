@@ -78,7 +78,9 @@ _WORDS = build_words(
             priorität, prioritäten, beschreibung, titel, namen, status, abgabetermin, stichtag, fälligkeitstermin
         """,
         "C": """
-            zusammenfassung, zusammenfassungen, beispiel, beispiele, erklärung, erklärungen, frage, fragen,
+            zusammenfassung, zusammenfassungen, notizen, notiz, eine lektion, kurze lektion, beispielaufgabe,
+            beispielaufgaben, übungsaufgabe, übungsaufgaben, rechenaufgabe, rechenaufgaben, testaufgabe, testaufgaben,
+            matheaufgabe, matheaufgaben, denkaufgabe, denkaufgaben, beispiel, beispiele, erklärung, erklärungen, frage, fragen,
             übungsfragen, plan, lernplan, gliederung, tabelle, entwurf, schritt, schritte, schritten, wort, wörter,
             text, satz, sätze, quiz, übung, übungen, antwort, antworten, übersicht, überblick, karteikarten,
             abschnitt, absatz, diagramm, code, link, links, details, tipp, tipps, vorschlag, vorschläge, liste mit,
@@ -92,7 +94,7 @@ _WORDS = build_words(
             angelegt, erstellt, hinzugefügt, eingetragen, eingerichtet, gespeichert, hochgeladen, ergänzt, erfasst,
             aufgenommen, notiert, vermerkt, eingeplant, eingestellt, aufgeschrieben, abgelegt, gesetzt für, erzeugt,
             hinterlegt, festgehalten, aufgesetzt, eröffnet, registriert, eingefügt, vorgemerkt, abgespeichert,
-            gebucht, beigefügt, geschrieben, eingegeben, verbucht, protokolliert, geplant, dazugeschrieben,
+            gebucht, beigefügt, eingegeben, verbucht, protokolliert, geplant, dazugeschrieben,
             draufgesetzt, zugefügt
         """,
         "changed": """
@@ -125,7 +127,7 @@ _WORDS = build_words(
         """,
         "module": "modul, module, moduls, modulen, lektion, lektionen, einheit, kurseinheit",
         "document": """
-            dokument, dokumente, dokuments, dokumenten, datei, dateien, pdf, notizen, notiz, unterlagen
+            dokument, dokumente, dokuments, dokumenten, datei, dateien, pdf, unterlagen
         """,
         "it": "erinnerung, erinnerungen, wecker",
         "list": """

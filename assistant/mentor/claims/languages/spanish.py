@@ -86,7 +86,8 @@ _WORDS = build_words(
             prioridad, prioridades, descripción, título, nombre, estado
         """,
         "C": """
-            resumen, resúmenes, ejemplo, ejemplos, explicación, explicaciones, pregunta, preguntas, plan, planes,
+            resumen, resúmenes, apuntes, nota, notas, tareas de práctica, tarea de práctica, una lección, lección breve,
+            plan de lección, ejemplo, ejemplos, explicación, explicaciones, pregunta, preguntas, plan, planes,
             esquema, tabla, borrador, paso, pasos, palabra, palabras, texto, frase, frases, cuestionario, ejercicio,
             ejercicios, respuesta, respuestas, horario, calendario de estudio, párrafo, sección, diagrama, código,
             enlace, enlaces, detalle, detalles, consejo, consejos, sugerencia, sugerencias, propuesta, versión,
@@ -104,7 +105,7 @@ _WORDS = build_words(
             """,
             _PARTICIPLE,
         )
-        + ", abierto, abierta, inscrito, inscrita, escrito, escrita, dado de alta",
+        + ", abierto, abierta, inscrito, inscrita, dado de alta",
         "changed": inflect(
             """
                 actualizad, cambiad, movid, renombrad, ajustad, editad, modificad, subid, bajad, aumentad, reducid,
@@ -142,7 +143,7 @@ _WORDS = build_words(
         "progress": "progreso, progresos, avance, avances, porcentaje",
         "module": "módulo, módulos, unidad, unidades, lección, lecciones",
         "document": """
-            documento, documentos, pdf, archivo, archivos, fichero, ficheros, apuntes, nota, notas
+            documento, documentos, pdf, archivo, archivos, fichero, ficheros
         """,
         "it": "recordatorio, recordatorios, alarma",
         "list": "tu lista, su lista, la lista, tu plan, su plan",
