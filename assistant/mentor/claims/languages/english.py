@@ -11,8 +11,7 @@ _WORDS = build_words(
         "H": "have, ve",
         "B": """
             has been, have been, that s been, was, were, s been, ve been, got, has now been, have now been, has just
-            been,
-            have just been, has also been, have also been, has already been, have already been
+            been, have just been, has also been, have also been, has already been, have already been
         """,
         "E": "is, are",
         "n": "now, from now on",
@@ -31,16 +30,16 @@ _WORDS = build_words(
         "r": "that, which, who",
         "A": """
             just, also, already, successfully, then, so, too, okay, ok, sure, great, perfect, right, alright, yes,
-            well, quickly, directly, gladly, happily, additionally, went ahead and, gone ahead and, gone through and,
-            went through and, gone in and, gone back and, as requested, as you asked, for you, for me, as well,
-            finally, immediately, accordingly, properly, correctly, manually, officially, i can confirm,
-            i can confirm that, i confirm that, i m happy to say, here, simply, hereby, safely, personally, got it,
+            well, quickly, directly, gladly, happily, additionally, went ahead and, gone ahead and, gone through
+            and, went through and, gone in and, gone back and, as requested, as you asked, for you, for me, as well,
+            finally, immediately, accordingly, properly, correctly, manually, officially, i can confirm, i can
+            confirm that, i confirm that, i m happy to say, here, simply, hereby, safely, personally, got it,
             success, sure thing, of course, been
         """,
         "d": """
-            a, an, the, your, my, our, another, new, old, all, each, duplicate, outdated, other,
-            existing, first, last, next, recurring, weekly, daily, high, of, reading, follow, up, some,
-            several, few, following, small, short, separate, more, additional, practice, study, learning, s
+            a, an, the, your, my, our, another, new, old, all, each, duplicate, outdated, other, existing, first,
+            last, next, recurring, weekly, daily, high, of, reading, follow, up, some, several, few, following,
+            small, short, separate, more, additional, practice, study, learning, s
         """,
         "p": """
             to, on, in, into, from, for, at, with, under, by one, by a, by an, by another, over, off
@@ -55,37 +54,37 @@ _WORDS = build_words(
         "&": "and, plus",
         "D": """
             done, it s on your list, it s on the list, it s now on your list, it s in your list, all done, all set,
-            it s done, that s done, that is done, it is done, consider it done, done that, done it, taken care of it,
-            taken care of that, took care of it, took care of that, handled it, handled that, sorted it,
-            made the change, made the changes, made that change, made those changes, did it, did that, done so
+            it s done, that s done, that is done, it is done, consider it done, done that, done it, taken care of
+            it, taken care of that, took care of it, took care of that, handled it, handled that, sorted it, made
+            the change, made the changes, made that change, made those changes, did it, did that, done so
         """,
         "w": """
             yesterday, ago, earlier, previously, last week, last month, last year, last time, away, passed, overdue,
-            originally, recently,
-            in the past, back in, this morning, before that
+            originally, recently, in the past, back in, this morning, before that
         """,
         "W": """
-            on monday, on tuesday, on wednesday, on thursday, on friday, on saturday, on sunday, last monday,
-            last tuesday, last wednesday, last thursday, last friday, last saturday, last sunday, in january,
-            in february, in march, in april, in may, in june, in july, in august, in september, in october,
-            in november, in december, last updated, last changed, last modified, first created
+            on monday, on tuesday, on wednesday, on thursday, on friday, on saturday, on sunday, last monday, last
+            tuesday, last wednesday, last thursday, last friday, last saturday, last sunday, in january, in
+            february, in march, in april, in may, in june, in july, in august, in september, in october, in
+            november, in december, last updated, last changed, last modified, first created
         """,
         "y": "by",
         "b": "below, above",
         "Z": """
-            approve, approval, confirm, confirmation, waiting, awaits, awaiting, pending, permission, consent,
-            for review
+            approve, approval, confirm, confirmation, waiting, awaits, awaiting, pending, permission, consent, for
+            review
         """,
         "F": """
             due date, due dates, deadline, deadlines, target date, end date, start date, date, priority, priorities,
             description, title, name, status, importance, category
         """,
         "C": """
-            summary, summaries, notes, note, practice task, practice tasks, practice problem, practice problems, problem,
-            problems, sample task, sample tasks, writing task, writing tasks, lesson plan, short lesson, lesson on, a lesson, example, examples, explanation, explanations, question, questions, plan, plans,
+            summary, summaries, notes, note, practice task, practice tasks, practice problem, practice problems,
+            problem, problems, sample task, sample tasks, writing task, writing tasks, lesson plan, short lesson,
+            lesson on, a lesson, example, examples, explanation, explanations, question, questions, plan, plans,
             outline, table, draft, steps, step, word, words, text, sentence, sentences, quiz, exercise, exercises,
-            answer, answers, schedule, roadmap, overview, flashcards, section, paragraph, diagram, code, story, link,
-            links, detail, details, tip, tips, suggestion, suggestions, proposal, version, list of, checklist,
+            answer, answers, schedule, roadmap, overview, flashcards, section, paragraph, diagram, code, story,
+            link, links, detail, details, tip, tips, suggestion, suggestions, proposal, version, list of, checklist,
             notes on, mind map, routine, passage, passages, key points, points, comparison, essay, template, sketch,
             ideas, idea, bit, context, comments, list
         """,
@@ -94,24 +93,24 @@ _WORDS = build_words(
     {
         "created": """
             added, created, made, opened, set up, put, entered, scheduled, saved, stored, recorded, logged, noted,
-            registered, uploaded, inserted, planned, booked, written down, wrote down, noted down, put down, started,
-            duplicated, copied, enrolled, jotted down, filed, placed, included, stuck, popped, set a
+            registered, uploaded, inserted, planned, booked, written down, wrote down, noted down, put down,
+            started, duplicated, copied, enrolled, jotted down, filed, placed, included, stuck, popped, set a
         """,
         "changed": """
-            updated, changed, set, moved, renamed, adjusted, edited, modified, raised, lowered, increased, decreased,
-            reduced, bumped, rescheduled, postponed, extended, shortened, marked, assigned, linked, switched,
-            corrected, reopened, reassigned, reset, attached, replaced, tagged, pushed, pushed back, shifted,
-            advanced, brought forward, restored, undone, reverted, prioritized, prioritised, revised, amended,
-            tweaked, converted, split, merged, reordered, bumped up, flagged, synced, fixed, applied
+            updated, changed, set, moved, renamed, adjusted, edited, modified, raised, lowered, increased,
+            decreased, reduced, bumped, rescheduled, postponed, extended, shortened, marked, assigned, linked,
+            switched, corrected, reopened, reassigned, reset, attached, replaced, tagged, pushed, pushed back,
+            shifted, advanced, brought forward, restored, undone, reverted, prioritized, prioritised, revised,
+            amended, tweaked, converted, split, merged, reordered, bumped up, flagged, synced, fixed, applied
         """,
         "completed": """
-            completed, finished, closed, ticked off, checked off, crossed off, ticked, achieved, finalized, finalised,
-            marked off, wrapped up, signed off, concluded, ticked it off, checked it off, crossed it off,
+            completed, finished, closed, ticked off, checked off, crossed off, ticked, achieved, finalized,
+            finalised, marked off, wrapped up, signed off, concluded, ticked it off, checked it off, crossed it off,
             marked it off, closed it out
         """,
         "deleted": """
-            deleted, removed, cleared, dropped, cancelled, canceled, erased, discarded, archived, taken off, took off,
-            emptied, purged, unlinked, trashed
+            deleted, removed, cleared, dropped, cancelled, canceled, erased, discarded, archived, taken off, took
+            off, emptied, purged, unlinked, trashed
         """,
         "sent": """
             sent, emailed, e mailed, mailed, notified, informed, messaged, contacted, shared, invited, forwarded,
@@ -120,9 +119,9 @@ _WORDS = build_words(
     },
     {
         "task": """
-            task, tasks, to do, to dos, todo, todos, assignment, assignments, action item, subtask, subtasks,
-            task list, tasks list, to do list, todo list, your task list, your to do list, your list of tasks,
-            the task list, your tasks
+            task, tasks, to do, to dos, todo, todos, assignment, assignments, action item, subtask, subtasks, task
+            list, tasks list, to do list, todo list, your task list, your to do list, your list of tasks, the task
+            list, your tasks
         """,
         "goal": "goal, goals, objective, objectives, milestone, milestones",
         "progress": "progress, percentage, completion",
@@ -132,9 +131,9 @@ _WORDS = build_words(
         "list": "your list, the list, your calendar list, your plan, my list",
         "space": "your space, this space, the space, space s",
         "other": """
-            settings, setting, profile, account, preferences, preference, calendar, email, mail, message, invitation,
-            coach, teacher, tutor, instructor, team, subscription, password, membership, collaborator, collaborators,
-            event, appointment, meeting, notification, notifications, spreadsheet
+            settings, setting, profile, account, preferences, preference, calendar, email, mail, message,
+            invitation, coach, teacher, tutor, instructor, team, subscription, password, membership, collaborator,
+            collaborators, event, appointment, meeting, notification, notifications, spreadsheet
         """,
     },
     ["two, both, couple of, a couple of", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],

@@ -12,39 +12,40 @@ _WORDS = build_words(
         "S": "j, je, nous",
         "H": "ai, avons",
         "B": """
-            a été, ont été, vient d être, viennent d être, a bien été, ont bien été, a donc été, a aussi été,
-            a déjà été
+            a été, ont été, vient d être, viennent d être, a bien été, ont bien été, a donc été, a aussi été, a déjà
+            été
         """,
         "E": "est, sont, figure, figurent, se trouve, reste",
         "G": """
-            viens de, venons de, viens d, venons d, ai pu, avons pu, ai réussi à, viens tout juste de, viens juste de
+            viens de, venons de, viens d, venons d, ai pu, avons pu, ai réussi à, viens tout juste de, viens juste
+            de
         """,
         "n": "maintenant, désormais, à présent, dorénavant",
         "X": "n, ne, pas, jamais, rien, aucun, aucune, sans, ni, impossible, au lieu de",
         "M": """
             vais, allons, peuvent, pouvez, doivent, doit, être, va, peux, pouvons, peut, pourrais, pourrait,
-            pourrions, veux, voulez, voudrais, souhaitez,
-            dois, devrais, devons, laisse moi, laissez moi, aurais, aurait, avais, avait, avions, aura, sera, seront,
-            aurai, essayé, permettez moi, propose, proposons
+            pourrions, veux, voulez, voudrais, souhaitez, dois, devrais, devons, laisse moi, laissez moi, aurais,
+            aurait, avais, avait, avions, aura, sera, seront, aurai, essayé, permettez moi, propose, proposons
         """,
         "I": """
-            si, s il, quand, lorsque, lorsqu, une fois, dès que, dès qu, après que, après avoir, après, avant,
-            avant de, avant que, jusqu, tant que, pendant que, parce que, car, comment, où, par exemple, dit,
-            écrit que, pour avoir
+            si, s il, quand, lorsque, lorsqu, une fois, dès que, dès qu, après que, après avoir, après, avant, avant
+            de, avant que, jusqu, tant que, pendant que, parce que, car, comment, où, par exemple, dit, écrit que,
+            pour avoir
         """,
         "U": "tu, vous avez, as, avez, il, elle, ils, elles, on",
         "r": "que, qui, dont",
         "A": """
             bien, donc, aussi, également, déjà, avec succès, alors, puis, ok, okay, d accord, très bien, parfait,
-            super, oui, t, te, vous, l, la, le, les, lui, leur, y, pour toi, pour vous, comme demandé,
-            comme convenu, tout de suite, juste, tout juste, directement, correctement, ensuite, en plus, bien sûr,
-            volontiers, génial, entendu, c est bon, enfin, automatiquement, immédiatement, je confirme que,
-            je vous confirme que, je te confirme que, été, bonne idée, ici, simplement
+            super, oui, t, te, vous, l, la, le, les, lui, leur, y, pour toi, pour vous, comme demandé, comme
+            convenu, tout de suite, juste, tout juste, directement, correctement, ensuite, en plus, bien sûr,
+            volontiers, génial, entendu, c est bon, enfin, automatiquement, immédiatement, je confirme que, je vous
+            confirme que, je te confirme que, été, bonne idée, ici, simplement
         """,
         "d": """
             un, une, des, ton, ta, tes, votre, vos, son, sa, ses, mon, ma, notre, nos, ce, cette, ces, cet, nouveau,
-            nouvel, nouvelle, nouvelles, nouveaux, autre, autres, ancien, ancienne, anciens, toutes, tous, suivantes,
-            suivante, suivants, de, d, du, première, dernière, prochaine, petite, plusieurs, quelques, double
+            nouvel, nouvelle, nouvelles, nouveaux, autre, autres, ancien, ancienne, anciens, toutes, tous,
+            suivantes, suivante, suivants, de, d, du, première, dernière, prochaine, petite, plusieurs, quelques,
+            double
         """,
         "p": """
             à, au, aux, dans, sur, pour, avec, sous, en, parmi, de ta, de votre, de l, du module
@@ -55,19 +56,19 @@ _WORDS = build_words(
         "K": "faite, faites, faits, complète, complet, atteint",
         "&": "et, ainsi que",
         "D": """
-            voilà, fait, c est fait, voilà c est fait, c est chose faite, m en suis occupé, m en suis occupée,
-            m en suis chargé, m en suis chargée, tout est prêt, tout est fait, fait cela, fait ça, l ai fait,
-            le nécessaire, fait le nécessaire
+            voilà, fait, c est fait, voilà c est fait, c est chose faite, m en suis occupé, m en suis occupée, m en
+            suis chargé, m en suis chargée, tout est prêt, tout est fait, fait cela, fait ça, l ai fait, le
+            nécessaire, fait le nécessaire
         """,
         "w": """
-            hier, avant hier, auparavant, plus tôt, tout à l heure, il y a, la semaine dernière, le mois dernier,
-            l an dernier, l année dernière, la dernière fois, pour la dernière fois, lundi dernier, récemment,
-            à l origine, ce matin, jadis, précédemment
+            hier, avant hier, auparavant, plus tôt, tout à l heure, il y a, la semaine dernière, le mois dernier, l
+            an dernier, l année dernière, la dernière fois, pour la dernière fois, lundi dernier, récemment, à l
+            origine, ce matin, jadis, précédemment
         """,
         "W": """
-            en janvier, en février, en mars, en avril, en mai, en juin, en juillet, en août, en septembre, en octobre,
-            en novembre, en décembre, créée lundi, créée mardi, créée mercredi, créée jeudi, créée vendredi,
-            créé lundi, ajoutée lundi, ajoutée mardi
+            en janvier, en février, en mars, en avril, en mai, en juin, en juillet, en août, en septembre, en
+            octobre, en novembre, en décembre, créée lundi, créée mardi, créée mercredi, créée jeudi, créée
+            vendredi, créé lundi, ajoutée lundi, ajoutée mardi
         """,
         "y": "par",
         "b": "ci dessous, ci dessus, plus bas, plus haut, en gras",
@@ -81,28 +82,30 @@ _WORDS = build_words(
             titre, nom, statut, date de fin
         """,
         "C": """
-            résumé, résumés, notes, note, une leçon, courte leçon, plan de leçon, exemple, exemples, explication, explications, question, questions, plan, plans,
-            plan d étude, tableau, brouillon, étape, étapes, mot, mots, texte, phrase, phrases, quiz, exercice,
-            exercices, réponse, réponses, emploi du temps, aperçu, fiches, section, paragraphe, schéma, code, lien,
-            liens, détail, détails, conseil, conseils, suggestion, suggestions, proposition, propositions, version,
-            liste de contrôle, comparaison, modèle, idées, passage, passages, points, planning, programme, routine
+            résumé, résumés, notes, note, une leçon, courte leçon, plan de leçon, exemple, exemples, explication,
+            explications, question, questions, plan, plans, plan d étude, tableau, brouillon, étape, étapes, mot,
+            mots, texte, phrase, phrases, quiz, exercice, exercices, réponse, réponses, emploi du temps, aperçu,
+            fiches, section, paragraphe, schéma, code, lien, liens, détail, détails, conseil, conseils, suggestion,
+            suggestions, proposition, propositions, version, liste de contrôle, comparaison, modèle, idées, passage,
+            passages, points, planning, programme, routine
         """,
         "P": "cela, ça, tout, ceci",
     },
     {
         "created": inflect(
             """
-                créé, ajouté, enregistré, programmé, noté, téléversé, inscrit, planifié, sauvegardé, consigné, ouvert,
-                intégré, inséré, téléchargé, prévu, stocké, déposé, rajouté, établi, importé, configuré, fixé
+                créé, ajouté, enregistré, programmé, noté, téléversé, inscrit, planifié, sauvegardé, consigné,
+                ouvert, intégré, inséré, téléchargé, prévu, stocké, déposé, rajouté, établi, importé, configuré,
+                fixé
             """,
             _PARTICIPLE,
         ),
         "changed": inflect(
             """
-                modifié, changé, déplacé, renommé, ajusté, adapté, édité, augmenté, réduit, repoussé, reporté, marqué,
-                assigné, rattaché, corrigé, rouvert, réinitialisé, avancé, prolongé, remplacé, passé, relevé, baissé,
-                décalé, actualisé, associé, attribué, replanifié, reprogrammé, restauré, défini, réglé, remis,
-                retardé, porté
+                modifié, changé, déplacé, renommé, ajusté, adapté, édité, augmenté, réduit, repoussé, reporté,
+                marqué, assigné, rattaché, corrigé, rouvert, réinitialisé, avancé, prolongé, remplacé, passé,
+                relevé, baissé, décalé, actualisé, associé, attribué, replanifié, reprogrammé, restauré, défini,
+                réglé, remis, retardé, porté
             """,
             _PARTICIPLE,
         )

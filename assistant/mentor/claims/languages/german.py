@@ -13,13 +13,13 @@ _WORDS = build_words(
         "E": "ist, sind, steht, stehen, liegt, liegen",
         "n": "jetzt, nun, ab sofort, ab jetzt, inzwischen, soeben, hiermit",
         "X": """
-            nicht, nichts, kein, keine, keinen, keiner, keinem, keines, nie, niemals, ohne, weder, noch nicht,
-            noch kein, noch keine, noch keinen, noch nichts, statt
+            nicht, nichts, kein, keine, keinen, keiner, keinem, keines, nie, niemals, ohne, weder, noch nicht, noch
+            kein, noch keine, noch keinen, noch nichts, statt
         """,
         "M": """
-            werde, werden, wird, würde, würden, kann, können, könnte, könnten, soll, sollen, sollte, sollten, möchte,
-            möchten, will, wollen, wollte, darf, dürfen, muss, müssen, müsste, lass, ließ, hätte, hätten, wäre, wären,
-            versuche, versucht
+            werde, werden, wird, würde, würden, kann, können, könnte, könnten, soll, sollen, sollte, sollten,
+            möchte, möchten, will, wollen, wollte, darf, dürfen, muss, müssen, müsste, lass, ließ, hätte, hätten,
+            wäre, wären, versuche, versucht
         """,
         "I": """
             wenn, falls, sobald, nachdem, bevor, bis du, bis sie, ob, während, weil, da ich, seit du, seitdem, wie,
@@ -28,20 +28,19 @@ _WORDS = build_words(
         "U": "du, ihr habt, habt ihr, er, man, sie haben, haben sie, hat",
         "r": "der du, die du, das du, den du, welche, welcher, welches",
         "A": """
-            gleich, auch, schon, bereits, erfolgreich, dann, also, gern, gerne, okay, ok, super, alles klar, klar, ja,
-            so, eben, gerade, sofort, direkt, noch, außerdem, zusätzlich, für dich, für sie, dir, ihnen, dich, uns,
-            worden, wie gewünscht, wie besprochen, wie gebeten, wieder, einfach, soweit, damit, hier, mal, mir,
+            gleich, auch, schon, bereits, erfolgreich, dann, also, gern, gerne, okay, ok, super, alles klar, klar,
+            ja, so, eben, gerade, sofort, direkt, noch, außerdem, zusätzlich, für dich, für sie, dir, ihnen, dich,
+            uns, worden, wie gewünscht, wie besprochen, wie gebeten, wieder, einfach, soweit, damit, hier, mal, mir,
             endlich, automatisch, manuell, fest, neu, entsprechend, natürlich, zudem, ebenfalls, korrekt, richtig,
-            ich bestätige, prima, perfekt, sehr gern, selbstverständlich, geschafft, zurück, mit, ab, um, an,
-            hinzu
+            ich bestätige, prima, perfekt, sehr gern, selbstverständlich, geschafft, zurück, mit, ab, um, an, hinzu
         """,
         "d": """
             ihr, der, die, den, dem, des, ein, eine, einen, einem, einer, eines, dein, deine, deinen, deinem,
             deiner, deines, ihre, ihren, ihrem, ihrer, ihres, mein, meine, unser, unsere, diese, diesen, dieses,
             dieser, diesem, neue, neuen, neues, neuer, neuem, alte, alten, altes, alle, allen, doppelte, doppelten,
-            veraltete, veralteten, veraltetes, folgende, folgenden, weitere, weiteren, weiteres, jede, jeden,
-            jeden tag, andere, anderen, offene, offenen, hohe, hoher, zwei deiner, drei deiner, einige, mehrere,
-            kleine, kleinen, nächste, nächsten, nächster, nächstes, wöchentliche, tägliche, zusätzliche, gewünschte,
+            veraltete, veralteten, veraltetes, folgende, folgenden, weitere, weiteren, weiteres, jede, jeden, jeden
+            tag, andere, anderen, offene, offenen, hohe, hoher, zwei deiner, drei deiner, einige, mehrere, kleine,
+            kleinen, nächste, nächsten, nächster, nächstes, wöchentliche, tägliche, zusätzliche, gewünschte,
             gewünschten
         """,
         "p": "auf, in, im, zu, zum, zur, für, bei, aus, unter, ins, am, nach",
@@ -59,13 +58,14 @@ _WORDS = build_words(
         "w": """
             gestern, vorgestern, vorhin, kürzlich, neulich, zuletzt, letzte woche, letzten monat, letztes jahr,
             letztes mal, woche entfernt, wochen entfernt, tag entfernt, tage entfernt, monate entfernt, damals,
-            früher, zuvor, heute morgen, ursprünglich, seinerzeit, vor einer, vor einem,
-            vor zwei, vor drei, vor vier, vor einigen, vor kurzem, vor wenigen
+            früher, zuvor, heute morgen, ursprünglich, seinerzeit, vor einer, vor einem, vor zwei, vor drei, vor
+            vier, vor einigen, vor kurzem, vor wenigen
         """,
         "W": """
             am montag, am dienstag, am mittwoch, am donnerstag, am freitag, am samstag, am sonntag, letzten montag,
             letzten dienstag, letzten mittwoch, letzten donnerstag, letzten freitag, im januar, im februar, im märz,
-            im april, im mai, im juni, im juli, im august, im september, im oktober, im november, im dezember, im jahr
+            im april, im mai, im juni, im juli, im august, im september, im oktober, im november, im dezember, im
+            jahr
         """,
         "y": "von, vom, durch",
         "b": "unten, oben, hier unten",
@@ -79,13 +79,13 @@ _WORDS = build_words(
         """,
         "C": """
             zusammenfassung, zusammenfassungen, notizen, notiz, eine lektion, kurze lektion, beispielaufgabe,
-            beispielaufgaben, übungsaufgabe, übungsaufgaben, rechenaufgabe, rechenaufgaben, testaufgabe, testaufgaben,
-            matheaufgabe, matheaufgaben, denkaufgabe, denkaufgaben, beispiel, beispiele, erklärung, erklärungen, frage, fragen,
-            übungsfragen, plan, lernplan, gliederung, tabelle, entwurf, schritt, schritte, schritten, wort, wörter,
-            text, satz, sätze, quiz, übung, übungen, antwort, antworten, übersicht, überblick, karteikarten,
-            abschnitt, absatz, diagramm, code, link, links, details, tipp, tipps, vorschlag, vorschläge, liste mit,
-            checkliste, wochenplan, zeitplan, stellen, stelle, punkte, vergleich, vorlage, skizze, ideen, hinweis,
-            hinweise, version, aufsatz, fahrplan, routine, anleitung
+            beispielaufgaben, übungsaufgabe, übungsaufgaben, rechenaufgabe, rechenaufgaben, testaufgabe,
+            testaufgaben, matheaufgabe, matheaufgaben, denkaufgabe, denkaufgaben, beispiel, beispiele, erklärung,
+            erklärungen, frage, fragen, übungsfragen, plan, lernplan, gliederung, tabelle, entwurf, schritt,
+            schritte, schritten, wort, wörter, text, satz, sätze, quiz, übung, übungen, antwort, antworten,
+            übersicht, überblick, karteikarten, abschnitt, absatz, diagramm, code, link, links, details, tipp,
+            tipps, vorschlag, vorschläge, liste mit, checkliste, wochenplan, zeitplan, stellen, stelle, punkte,
+            vergleich, vorlage, skizze, ideen, hinweis, hinweise, version, aufsatz, fahrplan, routine, anleitung
         """,
         "P": "es, s, das, sie, dies, alles, beides",
     },
@@ -94,8 +94,8 @@ _WORDS = build_words(
             angelegt, erstellt, hinzugefügt, eingetragen, eingerichtet, gespeichert, hochgeladen, ergänzt, erfasst,
             aufgenommen, notiert, vermerkt, eingeplant, eingestellt, aufgeschrieben, abgelegt, gesetzt für, erzeugt,
             hinterlegt, festgehalten, aufgesetzt, eröffnet, registriert, eingefügt, vorgemerkt, abgespeichert,
-            gebucht, beigefügt, eingegeben, verbucht, protokolliert, geplant, dazugeschrieben,
-            draufgesetzt, zugefügt
+            gebucht, beigefügt, eingegeben, verbucht, protokolliert, geplant, dazugeschrieben, draufgesetzt,
+            zugefügt
         """,
         "changed": """
             aktualisiert, geändert, gesetzt, verschoben, umbenannt, angepasst, bearbeitet, erhöht, gesenkt, verlegt,
@@ -143,7 +143,8 @@ _WORDS = build_words(
     ["zwei, beide, beiden", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn"],
     infinitives={
         "created": """
-            anlegen, erstellen, hinzufügen, eintragen, einrichten, speichern, hochladen, ergänzen, notieren, einplanen
+            anlegen, erstellen, hinzufügen, eintragen, einrichten, speichern, hochladen, ergänzen, notieren,
+            einplanen
         """,
         "changed": """
             aktualisieren, ändern, setzen, verschieben, umbenennen, anpassen, bearbeiten, erhöhen, markieren,

@@ -18,24 +18,24 @@ _WORDS = build_words(
         "E": "está, están, es ahora",
         "s": "se",
         "G": """
-            acabo de, acabamos de, he podido, hemos podido, pude, pudimos, logré, he logrado, conseguí, he conseguido
+            acabo de, acabamos de, he podido, hemos podido, pude, pudimos, logré, he logrado, conseguí, he
+            conseguido
         """,
         "j": "ya",
         "n": "ahora, a partir de ahora, desde ahora",
         "X": """
-            no, nunca, nada, ningún, ninguno, ninguna, ningunos, ningunas, tampoco, sin, ni, jamás, aún no,
-            todavía no, en lugar de
+            no, nunca, nada, ningún, ninguno, ninguna, ningunos, ningunas, tampoco, sin, ni, jamás, aún no, todavía
+            no, en lugar de
         """,
         "M": """
             voy a, pueden, deben, debe, deberán, vamos a, va a, puedo, podemos, podría, podrías, podríamos, puedes,
-            puede, quiero, quieres, quiere,
-            quisiera, querría, debo, debería, deberías, déjame, deja que, permíteme, podré, pudo, intenté, intento,
-            haya, hayas, hayan, hayamos, hubiera, hubiese, hubieras, habría, habré, necesito, necesita, a punto de,
-            será, serán
+            puede, quiero, quieres, quiere, quisiera, querría, debo, debería, deberías, déjame, deja que, permíteme,
+            podré, pudo, intenté, intento, haya, hayas, hayan, hayamos, hubiera, hubiese, hubieras, habría, habré,
+            necesito, necesita, a punto de, será, serán
         """,
         "I": """
-            si, cuando, una vez que, una vez, en cuanto, después de que, después de, antes de que, antes de,
-            hasta que, mientras, aunque, como si, porque, cómo, dónde, por ejemplo, dice, dijo, escribió
+            si, cuando, una vez que, una vez, en cuanto, después de que, después de, antes de que, antes de, hasta
+            que, mientras, aunque, como si, porque, cómo, dónde, por ejemplo, dice, dijo, escribió
         """,
         "U": "tú, usted, ustedes, ellos, ellas, él, ella, has, ha, han, hay",
         "r": "que, cual, quien",
@@ -62,37 +62,37 @@ _WORDS = build_words(
         "&": "y, e",
         "D": """
             hecho, hecha, listo, lista, ya está hecho, está hecho, ya está listo, todo listo, todo hecho, lo hice,
-            me he encargado, me he ocupado, me encargué, me ocupé, me he encargado de ello, dado por hecho,
-            lo he hecho, hecho eso
+            me he encargado, me he ocupado, me encargué, me ocupé, me he encargado de ello, dado por hecho, lo he
+            hecho, hecho eso
         """,
         "w": """
-            ayer, anteayer, anoche, antes, hace, la semana pasada, el mes pasado, el año pasado, por última vez,
-            la última vez, recientemente, anteriormente, originalmente, esta mañana, en su día
+            ayer, anteayer, anoche, antes, hace, la semana pasada, el mes pasado, el año pasado, por última vez, la
+            última vez, recientemente, anteriormente, originalmente, esta mañana, en su día
         """,
         "W": """
             el lunes, el martes, el miércoles, el jueves, el viernes, el sábado, el domingo, en enero, en febrero,
-            en marzo, en abril, en mayo, en junio, en julio, en agosto, en septiembre, en octubre, en noviembre,
-            en diciembre
+            en marzo, en abril, en mayo, en junio, en julio, en agosto, en septiembre, en octubre, en noviembre, en
+            diciembre
         """,
         "y": "por tu, por su, por el, por la, por los, por las, por un, por una",
         "b": "abajo, arriba, a continuación, más abajo, debajo",
         "Z": """
             aprobar, apruebes, apruebas, apruebe, aprueba, apruébala, apruébalo, aprobación, confirmar, confirma,
-            confirmes, confirme, confírmalo, confírmala, confirmación, pendiente, espera, esperando,
-            permiso, autorización, autorices
+            confirmes, confirme, confírmalo, confírmala, confirmación, pendiente, espera, esperando, permiso,
+            autorización, autorices
         """,
         "F": """
             fecha límite, fechas límite, fecha de vencimiento, fecha de entrega, fecha, fechas, plazo, vencimiento,
             prioridad, prioridades, descripción, título, nombre, estado
         """,
         "C": """
-            resumen, resúmenes, apuntes, nota, notas, tareas de práctica, tarea de práctica, una lección, lección breve,
-            plan de lección, ejemplo, ejemplos, explicación, explicaciones, pregunta, preguntas, plan, planes,
-            esquema, tabla, borrador, paso, pasos, palabra, palabras, texto, frase, frases, cuestionario, ejercicio,
-            ejercicios, respuesta, respuestas, horario, calendario de estudio, párrafo, sección, diagrama, código,
-            enlace, enlaces, detalle, detalles, consejo, consejos, sugerencia, sugerencias, propuesta, versión,
-            lista de comprobación, lista con, cuadro, comparación, plantilla, ideas, idea, pasaje, pasajes, puntos,
-            tarjetas, guía, rutina, cronograma
+            resumen, resúmenes, apuntes, nota, notas, tareas de práctica, tarea de práctica, una lección, lección
+            breve, plan de lección, ejemplo, ejemplos, explicación, explicaciones, pregunta, preguntas, plan,
+            planes, esquema, tabla, borrador, paso, pasos, palabra, palabras, texto, frase, frases, cuestionario,
+            ejercicio, ejercicios, respuesta, respuestas, horario, calendario de estudio, párrafo, sección,
+            diagrama, código, enlace, enlaces, detalle, detalles, consejo, consejos, sugerencia, sugerencias,
+            propuesta, versión, lista de comprobación, lista con, cuadro, comparación, plantilla, ideas, idea,
+            pasaje, pasajes, puntos, tarjetas, guía, rutina, cronograma
         """,
         "P": "lo, eso, esto, todo, ello",
     },
@@ -109,9 +109,9 @@ _WORDS = build_words(
         "changed": inflect(
             """
                 actualizad, cambiad, movid, renombrad, ajustad, editad, modificad, subid, bajad, aumentad, reducid,
-                aplazad, pospuest, marcad, asignad, vinculad, corregid, reabiert, restablecid, reprogramad, adelantad,
-                retrasad, ampliad, puest, reemplazad, sustituid, prorrogad, trasladad, pasad, dejad, revertid,
-                deshech, elevad, acortad, alargad, adaptad, asociad, postergad, vuelt, colocad
+                aplazad, pospuest, marcad, asignad, vinculad, corregid, reabiert, restablecid, reprogramad,
+                adelantad, retrasad, ampliad, puest, reemplazad, sustituid, prorrogad, trasladad, pasad, dejad,
+                revertid, deshech, elevad, acortad, alargad, adaptad, asociad, postergad, vuelt, colocad
             """,
             _PARTICIPLE,
         ),
