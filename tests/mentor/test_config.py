@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -66,3 +67,6 @@ async def test_greeting_and_suggestions_reach_clients_and_no_model(
 def test_no_field_is_left_out() -> None:
     schema = json.loads((resource_dir("prompts") / "mentor" / "config.schema.json").read_text())
     assert EFFECTS.keys() | SHOWN.keys() == schema["properties"].keys()
+    told = (Path(__file__).parents[2] / "docs" / "mentor.md").read_text()
+    rows = "\n".join(line.split(" | ")[0] for line in told.splitlines() if line.startswith("| `"))
+    assert [name for name in schema["properties"] if f"`{name}`" not in rows] == []

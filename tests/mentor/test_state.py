@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from assistant.db.session import Database
-from assistant.errors import NotFoundError
+from assistant.errors import ForbiddenError, NotFoundError
 from assistant.llm.tokens import text_tokens
 from assistant.mentor.policies import STATE_TOKENS
 from assistant.mentor.state import (
@@ -241,6 +241,13 @@ async def test_the_text_of_a_space_is_foreign_once_others_could_write_it(
     async with database.transaction(owner.principal) as connection:
         await connection.exec_driver_sql("delete from space_collaborators where space_id = %s", (owner.space_id,))
     assert (await state_of(database, owner, owner)).foreign is foreign, "what they wrote stays when they leave"
+
+
+async def test_nobody_can_say_that_a_space_had_no_editors(database: Database, make_person: MakePerson) -> None:
+    owner = await make_person()
+    with pytest.raises(ForbiddenError):
+        async with database.transaction(owner.principal) as connection:
+            await connection.exec_driver_sql("update spaces set had_editors = false where id = %s", (owner.space_id,))
 
 
 async def test_a_viewer_who_is_made_an_editor_counts_too(database: Database, make_person: MakePerson) -> None:
