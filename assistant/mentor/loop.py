@@ -76,7 +76,7 @@ from assistant.mentor.policies import (
 )
 from assistant.mentor.repository import passages_of_chunks
 from assistant.mentor.spoken import spoken
-from assistant.mentor.state import LearnerState, load_learner_state
+from assistant.mentor.state import LearnerState, load_learner_state, write_state
 from assistant.mentor.tools import is_write, offered, run_tool
 from assistant.mentor.toolspec import Numbered, ToolOutcome, numbered, outcome
 from assistant.spaces.mentor_config import MentorConfig
@@ -219,8 +219,10 @@ class Mentor:
         record.executed += executed_since_question(messages)
         shown = await passages_of_chunks(self._database, turn.principal, turn.resumption.shown)
         rounds = _Rounds(self._model, context, turn, record, shown)
+        rounds.acted = True
         request = self._request(record, context, messages)
-        held = self._held(turn, context, state, [each["content"] for each in results], searched=True)
+        own = [write_state(state, context.marker), *(each["content"] for each in results)]
+        held = self._held(turn, context, state, own, searched=True)
         async with aclosing(self._rounds(rounds, request, turn, record, held)) as events:
             async for event in events:
                 yield event

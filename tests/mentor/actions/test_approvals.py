@@ -24,7 +24,7 @@ from assistant.mentor.context import Scene
 from assistant.mentor.toolbox import WRITE_TOOLS
 from assistant.mentor.toolspec import read_arguments
 from assistant.spaces.mentor_config import MentorConfig
-from tests.fixtures.database import join_space
+from tests.fixtures.database import MakePerson, join_space
 from tests.fixtures.http import LiveService
 from tests.fixtures.scripted_model import ToolUse, say
 from tests.mentor.actions.conftest import (
@@ -61,6 +61,21 @@ async def test_a_write_under_ask_waits_and_nothing_is_changed(ada: Learner) -> N
     ]
     assert listed[0]["thread_id"] == ada.thread_id
     assert listed[0]["run_id"] == events[0]["runId"]
+
+
+async def test_under_strict_grounding_what_was_approved_is_spoken_of_and_nothing_else(
+    make_learner: MakeLearner, make_person: MakePerson
+) -> None:
+    ada = await make_learner(person=await make_person(config='{"grounding": "strict"}'))
+    events = await ada.ask(
+        replies=(say("I would add Tie a bowline. Smith swears by it.", create_task("Tie a bowline")),)
+    )
+    assert text_of(events) == "I would add Tie a bowline."
+    ada.model.script(say("Splendid! Your task Tie a bowline is there. Smith invented it in 1627."))
+    assert text_of(await ada.resume(yes(events[-1]["outcome"]["interrupts"][0]))) == "Your task Tie a bowline is there."
+    [interrupt] = await ada.proposed(create_task("Tie a hitch"))
+    ada.model.script(say("Smith invented it."))
+    assert text_of(await ada.resume(yes(interrupt))) == ""
 
 
 async def test_an_approved_write_is_done_and_the_model_goes_on(ada: Learner) -> None:
