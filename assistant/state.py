@@ -26,6 +26,7 @@ from assistant.llm.events import Model
 from assistant.llm.pricing import resolve_model
 from assistant.llm.prompts import PromptLibrary
 from assistant.mentor.actions.service import Actions
+from assistant.mentor.condense import Condenser
 from assistant.mentor.loop import Mentor
 from assistant.mentor.policies import SECONDS
 from assistant.mentor.summaries import Summariser
@@ -93,8 +94,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         meter = await stack.enter_async_context(Meter(database))
         retriever = Retriever(database, embedder, meter)
         model, prompts = await open_model(settings, stack), open_prompts(settings)
-        mentor = Mentor(database, model, retriever, prompts, settings.model)
         aside = resolve_model(settings.model)
+        condenser = Condenser(model, prompts, aside)
+        mentor = Mentor(database, model, retriever, prompts, settings.model, condenser)
         tender = Tender(database, Summariser(model, prompts, aside), Titles(model, prompts, aside))
         runs = RunManager(
             database,

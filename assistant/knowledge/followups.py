@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from assistant.knowledge.language import detect_language
 from assistant.knowledge.small_words import ENGLISH_STOP_WORDS, SMALL_WORDS
 
 Turn = tuple[Literal["user", "assistant"], str]
@@ -43,6 +44,31 @@ _EMPTY_WORDS: Final = {
     **{language: frozenset(words.split()) for language, words in SMALL_WORDS.items()},
     "en": frozenset(ENGLISH_STOP_WORDS.split()),
 }
+_GO_ON_WORDS: Final = """
+    yes yeah yep yup sure ok okay k please go on ahead continue more further next again details detail elaborate
+    example examples explain tell say show why how really exactly right correct true interesting first then and so no
+    nope want like would
+    ja jo jep klar gern gerne bitte weiter mach mehr genauer nochmal noch mal erzähl erzähle sag erkläre erklär beispiel
+    beispiele warum wieso weshalb wirklich genau richtig stimmt nein und dann los näher
+    sí si claro vale sigue continúa más detalles ejemplo ejemplos explica cuéntame dime favor adelante otra vez exacto
+    oui ouais bien sûr d'accord continue continuez encore plus détails exemple exemples explique dis-m'en vas-y
+    s'il plaît te vous suite
+    sim claro continua mais sì certo avanti ancora ja graag verder meer
+"""
+_GO_ON: Final = frozenset(_GO_ON_WORDS.split())
+"""Words of those who want to hear more of the same, in whichever language."""
+
+_BESIDE_WORDS: Final = "and then first so want like would how show say tell right und dann noch mal sag te mas"
+_BESIDE_IT: Final = frozenset(_BESIDE_WORDS.split())
+"""Of these, those that do not say so by themselves."""
+
+_UNSPACED_GO_ON: Final = frozenset(
+    {"是", "是的", "好", "好的", "继续", "请继续", "对", "はい", "続けて", "もっと", "ええ"}
+)
+
+BARE_CHARACTERS: Final = 80
+"""Nobody needs more to say "go on"."""
+
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _UNSPACED: Final = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
 
@@ -80,6 +106,39 @@ def find_context(question: str, history: Sequence[Turn], language: str) -> Conte
         summary="\n".join(part for part in (asked[0], answer, question) if part),
         share=0.5 if strong else 0.25,
     )
+
+
+def resume_search(question: str, history: Sequence[Turn], language: str) -> tuple[str, Sequence[Turn], str] | None:
+    """What "yes", "go on" or "why?" asks to hear more of; None where `question` has something of its own to look for.
+
+    The last question that had, the turns before it, and the end of the last answer: searched for again, they find the
+    passages of the turn before, as far as they are there still and may still be seen.
+    """
+    if not _is_bare(question, language):
+        return None
+    for place in reversed(range(len(history))):
+        speaker, text = history[place]
+        if speaker == "user" and not _is_bare(text, detect_language(text, language)):
+            answers = [said for who, said in history[place:] if who == "assistant"]
+            tail = " ".join(answers[-1][-TURN_CHARACTERS:].split()[-ANSWER_WORDS:]) if answers else ""
+            return text[:TURN_CHARACTERS], history[:place], tail
+    return None
+
+
+def leans(question: str, history: Sequence[Turn], language: str) -> bool:
+    """Whether it cannot be understood without what was said before, though it asks for something of its own."""
+    return bool(history) and not _is_bare(question, language) and _closeness(question, language) == "points back"
+
+
+def _is_bare(question: str, language: str) -> bool:
+    """No word of it says what to look for."""
+    if len(question) > BARE_CHARACTERS:
+        return False
+    if _UNSPACED.search(question):
+        return question.strip(" 。？！") in _UNSPACED_GO_ON
+    words = {word.lower() for word in _WORD.findall(question)}
+    empty = _EMPTY_WORDS.get(language, frozenset()) | _POINTER_WORDS.get(language, frozenset())
+    return words <= (empty | _GO_ON) and not words.isdisjoint(_GO_ON - _BESIDE_IT)
 
 
 def _closeness(question: str, language: str) -> Literal["points back", "short", ""]:

@@ -30,9 +30,16 @@ def write_turn(
     question: str,
     marker: str,
     language: str | None,
+    *,
+    searched: bool = True,
 ) -> list[Block]:
-    """The blocks of a question. `passages` None: documents could not be searched. `language`: what the owner set."""
-    if passages is None:
+    """The blocks of a question. `passages` None: documents could not be searched. `language`: what the owner set.
+
+    `searched` False: they were not, since the question asks for nothing that a document could say.
+    """
+    if not searched:
+        shown = "The documents were not searched for this."
+    elif passages is None:
         shown = "The documents could not be searched just now."
     elif not passages:
         shown = "Nothing relevant was found in the space's documents."

@@ -110,13 +110,14 @@ def build_question(
     marker: str,
     *,
     language: str | None = None,
+    searched: bool = True,
 ) -> list[Block]:
     """The blocks of a turn's question: the learner's state, `passages` numbered from 1, what they said.
 
-    `passages` must have gone through `fit_passages`; None means that they could not be searched, which is told.
-    `language` is the one that the space's owner set for all answers.
+    `passages` must have gone through `fit_passages`; None means that they could not be searched, which is told, as is
+    that nothing was `searched` for. `language` is the one that the space's owner set for all answers.
     """
-    return write_turn(state, passages, question, marker, language)
+    return write_turn(state, passages, question, marker, language, searched=searched)
 
 
 def fit_passages(passages: Sequence[Passage]) -> list[Passage]:

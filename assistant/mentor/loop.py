@@ -47,9 +47,10 @@ from assistant.llm.tokens import content_tokens, estimate_tokens, text_tokens
 from assistant.mentor.actions.models import Action
 from assistant.mentor.actions.service import Actions, told
 from assistant.mentor.actions.wording import tell
-from assistant.mentor.briefing import read_turn
+from assistant.mentor.aside import OFFLINE
 from assistant.mentor.citations import cite, verify
 from assistant.mentor.claims.checking import NOTICE, correction, describe, executed_since_question, find_unbacked
+from assistant.mentor.condense import Condenser, needs_documents
 from assistant.mentor.context import (
     MentorContext,
     build_question,
@@ -63,7 +64,6 @@ from assistant.mentor.delimiting import new_marker
 from assistant.mentor.events import Budget, MentorEvent, Message, Notice, ToolResult, ToolUseEnded, Turn, TurnRecord
 from assistant.mentor.grounding import ground
 from assistant.mentor.history import add_question, prepare_history, resume_history
-from assistant.mentor.offline.requests import read_request
 from assistant.mentor.policies import (
     ANSWER_CHARACTERS,
     IDENTICAL_FAILURES,
@@ -132,7 +132,13 @@ class Mentor:
     """Answers turns; one per process."""
 
     def __init__(
-        self, database: Database, model: Model, retriever: Retriever, prompts: PromptLibrary, default_model: str
+        self,
+        database: Database,
+        model: Model,
+        retriever: Retriever,
+        prompts: PromptLibrary,
+        default_model: str,
+        condenser: Condenser | None = None,
     ) -> None:
         self._database = database
         self._model = model
@@ -140,6 +146,7 @@ class Mentor:
         self._prompt = prompts.get(PROMPT)
         check_prompt(self._prompt)
         self._default_model = default_model
+        self._condenser = condenser
         self._actions = Actions(database)
         self.provider = model.name
 
@@ -175,8 +182,12 @@ class Mentor:
     ) -> AsyncGenerator[MentorEvent, None]:
         """Answer a question."""
         earlier = prepare_history(history)
-        passages = await self._search(turn, earlier)
-        question = build_question(state, passages, turn.question, context.marker, language=context.config.language)
+        tools = [tool["name"] for tool in offered(context.config, can_write=context.can_write)]
+        searched = needs_documents(turn.question, state, tools, offline=self._model.name == OFFLINE)
+        passages = await self._search(turn, earlier, record) if searched else []
+        question = build_question(
+            state, passages, turn.question, context.marker, language=context.config.language, searched=searched
+        )
         turn.conversation.append("user", question)
         rounds = _Rounds(self._model, context, turn, record, passages or [])
         request = self._request(record, context, add_question(earlier, question))
@@ -184,9 +195,7 @@ class Mentor:
         async with aclosing(self._rounds(rounds, request, turn, record, held)) as events:
             async for event in events:
                 yield event
-        if record.waiting or rounds.acted or passages is None or record.citations:
-            return
-        if _is_question(question, request):
+        if searched and passages is not None and not (record.waiting or rounds.acted or record.citations):
             yield _notice(record, "no_sources", {})
 
     async def _resume(
@@ -293,15 +302,20 @@ class Mentor:
         )
         return state, history
 
-    async def _search(self, turn: Turn, history: Sequence[Message]) -> list[Passage] | None:
+    async def _search(self, turn: Turn, history: Sequence[Message], record: TurnRecord) -> list[Passage] | None:
         """Passages for the question; None where the documents cannot be searched: then nothing is guessed."""
+        said = spoken(history)
+        condensed = await self._condenser.condense(turn.question, said) if self._condenser is not None else None
+        if condensed is not None:
+            record.usage[condensed.model] = record.usage.get(condensed.model, NO_USAGE) + condensed.usage
         try:
             found = await self._retriever.retrieve(
                 turn.principal,
                 turn.space_id,
                 turn.question,
-                history=spoken(history),
+                history=said,
                 limit=PASSAGES,
+                rewritten=None if condensed is None else condensed.text,
             )
         except AssistantError as error:
             log.warning("documents_not_searched", code=error.code)
@@ -521,12 +535,6 @@ def _told(request: ModelRequest) -> int:
     """Tokens of everything that the model is told, by estimate."""
     messages = sum(content_tokens(each["content"]) for each in request.messages)
     return content_tokens(request.system) + messages + estimate_tokens(len(msgspec.json.encode(request.tools)))
-
-
-def _is_question(content: list[Block], request: ModelRequest) -> bool:
-    """Whether the learner asked something, as far as plain words tell: no greeting, and nothing to be done."""
-    turn = read_turn(content)
-    return turn is None or read_request(turn, [tool["name"] for tool in request.tools]) is None
 
 
 def _notice(record: TurnRecord, name: str, value: dict[str, Any]) -> Notice:

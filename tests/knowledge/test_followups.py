@@ -2,7 +2,8 @@
 
 import pytest
 
-from assistant.knowledge.followups import ANSWER_WORDS, Turn, find_context
+from assistant.knowledge.followups import ANSWER_WORDS, Turn, find_context, leans, resume_search
+from assistant.knowledge.language import detect_language
 
 HISTORY: list[Turn] = [
     ("user", "Which knots does a sailor need?"),
@@ -58,3 +59,39 @@ def test_history_without_answers_will_do() -> None:
     context = find_context("How do I tie it?", [("user", "The bowline?")], "en")
     assert context is not None
     assert context.texts[1][0] == ""
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["yes", "Yes, please!", "go on", "Tell me more about it.", "Why?", "ja, erzähl mehr davon", "sí, más", "好的"],
+)
+def test_who_wants_to_hear_more_is_told_what_the_turn_before_was_about(question: str) -> None:
+    resumed = resume_search(question, HISTORY, detect_language(question, "en"))
+    assert resumed is not None
+    assert resumed == ("Is the bowline hard to learn?", HISTORY[:2], "No, ten minutes suffice.")
+
+
+def test_several_of_them_in_a_row_still_mean_the_last_question() -> None:
+    history: list[Turn] = [*HISTORY, ("user", "go on"), ("assistant", "It holds well.")]
+    resumed = resume_search("more", history, "en")
+    assert resumed is not None
+    assert (resumed[0], resumed[2]) == ("Is the bowline hard to learn?", "It holds well.")
+
+
+@pytest.mark.parametrize(
+    "question", ["Clove hitch", "And the second knot?", "Why does a hitch slip?", "yes " * 40, "结"]
+)
+def test_what_has_a_word_of_its_own_is_searched_for(question: str) -> None:
+    assert resume_search(question, HISTORY, "en") is None
+
+
+def test_a_first_yes_continues_nothing() -> None:
+    assert resume_search("yes", [], "en") is None
+    assert resume_search("yes", [("user", "ok"), ("assistant", "Fine.")], "en") is None
+
+
+def test_what_leans_has_something_of_its_own() -> None:
+    assert leans("How do I tie it?", HISTORY, "en")
+    assert not leans("yes", HISTORY, "en")
+    assert not leans("How do I tie it?", [], "en")
+    assert not leans("Which documents does a skipper carry on coastal passages?", HISTORY, "en")
