@@ -49,7 +49,15 @@ from assistant.mentor.actions.service import Actions, told
 from assistant.mentor.actions.wording import tell
 from assistant.mentor.aside import OFFLINE
 from assistant.mentor.citations import cite, verify
-from assistant.mentor.claims.checking import NOTICE, correction, describe, executed_since_question, find_unbacked
+from assistant.mentor.claims.checking import (
+    NOTICE,
+    correction,
+    describe,
+    executed_since_question,
+    find_unbacked,
+    shown_claims,
+)
+from assistant.mentor.claims.detection import Claim
 from assistant.mentor.condense import Condenser, needs_documents
 from assistant.mentor.context import (
     MentorContext,
@@ -272,18 +280,22 @@ class Mentor:
             raise
         await self._cite(turn, record, rounds.shown)
         record.shown = [passage.chunk_id for passage in rounds.shown]
+        said = record.text
         if held is not None:
             for event in _say_grounded(record, held, rounds):
                 yield event
-        if not record.waiting and self._model.name != "offline":  # which tells what it did from results alone
-            async for notice in self._check(turn, record, request):
-                yield notice
+        if self._model.name != "offline":  # which tells what it did from results alone
+            false = await self._contradict(turn, record, request, said)
+            if shown := shown_claims(false, record.text):
+                yield _notice(record, NOTICE, describe(shown, record.executed))
 
-    async def _check(self, turn: Turn, record: TurnRecord, request: ModelRequest) -> AsyncGenerator[Notice, None]:
-        """Say so where the answer tells of an action that was not taken: to the learner, and to the model later on."""
-        if false := await find_unbacked(record.text, turn.question, record.executed, request.messages):
+    async def _contradict(self, turn: Turn, record: TurnRecord, request: ModelRequest, said: str) -> list[Claim]:
+        """The claims of actions that were neither taken nor proposed; the model is told of them in later turns."""
+        counted = [*record.executed, *(action.tool for action in record.waiting)]
+        false = await find_unbacked(said, turn.question, counted, request.messages)
+        if false and not record.waiting:  # nothing may come between a call that waits and its result
             turn.conversation.append("assistant", [correction(false, record.executed)])
-            yield _notice(record, NOTICE, describe(false, record.executed))
+        return false
 
     async def _choose_model(self, turn: Turn, wanted: str | None) -> str:
         """The provider's id of the model that was wanted, or of the service's own where the plan has not that one."""

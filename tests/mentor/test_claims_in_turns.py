@@ -114,6 +114,17 @@ async def test_the_note_is_not_taken_for_what_the_mentor_said(bench: Bench, ada:
     assert shelf.asked[0][1] == [("user", "Add a task"), ("assistant", "I've added the task.")]
 
 
+async def test_what_was_left_out_of_an_answer_is_known_to_the_next_turn_alone(
+    bench: Bench, make_person: MakePerson
+) -> None:
+    person = await make_person(config='{"grounding": "strict"}')
+    told = await bench.ask(person, "Send it", say("I've emailed your coach about the regatta."))
+    assert "regatta" not in told.record.text
+    assert contradictions(told) == []
+    [note] = told.notebook.steps[-1][1]
+    assert note["text"].startswith(CORRECTION)
+
+
 async def test_a_summary_keeps_the_note_beside_the_claim(bench: Bench, ada: Person) -> None:
     told = await bench.ask(ada, "Set module 2 to 50 %", say("I've set your progress in module 2 to 50 %."))
     lines = tell([{"role": role, "content": blocks} for role, blocks in told.notebook.steps])

@@ -12,6 +12,7 @@ from assistant.mentor.briefing import read_turn
 from assistant.mentor.claims.backing import unbacked
 from assistant.mentor.claims.detection import Claim, find_claims
 from assistant.mentor.claims.requests import asks_to_act
+from assistant.mentor.claims.text import compose
 from assistant.mentor.events import Message
 from assistant.mentor.tools import is_write
 
@@ -45,6 +46,12 @@ async def find_unbacked(
         return []
     earlier = [] if asked else executed_in(conversation[: _question_at(conversation)])
     return unbacked(claims, [*executed, *earlier])
+
+
+def shown_claims(claims: Sequence[Claim], answer: str) -> list[Claim]:
+    """Those that stand in the answer still, of which parts may have been left out."""
+    text = compose(answer)
+    return [claim for claim in claims if claim.sentence in text]
 
 
 def executed_since_question(conversation: Sequence[Message]) -> list[str]:

@@ -51,3 +51,13 @@ async def test_what_ran_unasked_before_the_approval_counts(make_learner: MakeLea
     [interrupt] = await bob.proposed(goal, create_task("Read", "t"))
     bob.model.script(say("I've created the goal and the task."))
     assert contradictions(await bob.resume(yes(interrupt))) == []
+
+
+async def test_what_is_not_even_proposed_is_told_while_the_rest_waits(ada: Learner) -> None:
+    said = "I've added the task. I've deleted the goal."
+    events = await ada.ask("Do both", replies=(say(said, create_task("Tie a bowline")),))
+    assert contradictions(events) == [{"reason": "nothing", "claims": ["I've deleted the goal."]}]
+    [interrupt] = events[-1]["outcome"]["interrupts"]
+    ada.model.script(say("The task is there."))
+    assert contradictions(await ada.resume(yes(interrupt))) == []
+    assert await ada.tasks() == ["Tie a bowline"]
