@@ -40,5 +40,5 @@ def test_the_tools_are_those_that_there_are() -> None:
 
 
 def test_the_files_of_the_prompt_are_there() -> None:
-    for name in re.findall(r"^\| `([\w./*]+)` \|", PAGE.split("## What a turn adds")[0], re.MULTILINE):
+    for name in re.findall(r"^\| `([\w./*]+)` \|", PAGE.split("## What an owner can set")[0], re.MULTILINE):
         assert list((resource_dir("prompts") / "mentor").glob(name)), name
