@@ -24,6 +24,7 @@ from assistant.chat.orphans import end_orphan
 from assistant.db.session import Database
 from assistant.errors import AssistantError, UnavailableError
 from assistant.mentor.actions.service import Actions
+from assistant.usage.reservations import settle_expired
 
 log = structlog.get_logger(__name__)
 
@@ -153,6 +154,7 @@ class RunManager:
         """End the runs whose process is gone; do what it was to do."""
         await repository.forget_listeners(self._database)
         await self._actions.sweep()
+        await settle_expired(self._database)
         while True:
             orphan = await repository.take_expired(self._database, list(self._runs), self.process, LEASE)
             if orphan is None:

@@ -6,21 +6,21 @@ the next turn, and is tried again after its answer; until then that turn is told
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from psycopg.types.json import Jsonb
 
-from assistant.chat.events import token_usage
 from assistant.chat.history import HISTORY_BYTES, STEP_BYTES, cut_at
 from assistant.db.identity import Principal, learner
 from assistant.db.session import Database
 from assistant.errors import AssistantError
-from assistant.mentor.aside import OFFLINE, Aside
+from assistant.mentor.aside import Aside
 from assistant.mentor.events import Message
 from assistant.mentor.summaries import Summariser, Summary
 from assistant.mentor.titles import Titles
+from assistant.usage.reservations import Pay, paying
 
 log = structlog.get_logger(__name__)
 
@@ -82,8 +82,7 @@ class Tender:
         if not beginning:
             return
         question, answer = beginning
-        title, call = await self._titles.name(question, answer)
-        await self._record(thread, "title", call)
+        title = await self._titles.name(question, answer, self._pay(thread))
         await store_title(self._database, thread, title[:TITLE_CHARACTERS])
 
     async def _summarise(self, thread: Thread, leaf: UUID) -> bool:
@@ -93,8 +92,7 @@ class Tender:
         for base, covered in wanted[:STEPS_AT_ONCE]:
             earlier = None if base is None else await read_summary(self._database, thread.principal, base)
             messages = await read_turns(self._database, thread.principal, covered)
-            summary, call = await self._summariser.summarise(earlier, messages)
-            await self._record(thread, "summarise", call)
+            summary, call = await self._summariser.summarise(earlier, messages, self._pay(thread))
             if not await store_summary(self._database, thread, covered, summary, call, self._prompt_of, len(messages)):
                 log.info("summary_outdated", run=str(covered[-1]))  # something of it was deleted meanwhile
                 return False
@@ -105,9 +103,8 @@ class Tender:
         prompt = self._summariser.prompt
         return prompt.name, prompt.version, prompt.hash
 
-    async def _record(self, thread: Thread, action: str, call: Aside | None) -> None:
-        if call is not None and call.model != OFFLINE:
-            await record_usage(self._database, thread.user_id, thread.space_id, action, call)
+    def _pay(self, thread: Thread) -> Pay:
+        return partial(paying, self._database, thread.user_id, thread.space_id)
 
 
 def summaries_wanted(branch: Sequence[BranchRun], prompt_hash: str) -> list[tuple[UUID | None, list[UUID]]]:
@@ -281,23 +278,3 @@ async def store_summary(
         "model": call.model,
     }
     return bool(await database.fetch_as_service("tend_thread", _STORE_SUMMARY, values))
-
-
-_RECORD_USAGE: Final = """
-insert into public.usage_logs (user_id, resource_type, resource_id, action, tokens_used, details)
-select %(user)s, 'space', s.id, %(action)s, %(tokens)s, %(details)s from public.spaces s where s.id = %(space)s
-"""
-
-
-async def record_usage(database: Database, user_id: UUID, space_id: UUID, action: str, call: Aside) -> None:
-    """Log what a call beside the conversation has used: `summarise`, `title` or `condense`."""
-    used = call.usage
-    counts = (used.input_tokens, used.cache_read_tokens, used.cache_write_tokens, used.output_tokens)
-    values = {
-        "user": user_id,
-        "space": space_id,
-        "action": action,
-        "tokens": sum(count or 0 for count in counts),
-        "details": Jsonb({"models": token_usage({call.model: used}, "")}),
-    }
-    await database.fetch_as_service("settle_usage", _RECORD_USAGE, values)

@@ -16,6 +16,7 @@ from assistant.mentor.briefing import read_turn
 from assistant.mentor.events import Message
 from assistant.mentor.history import prepare_history, write_summary
 from assistant.mentor.summaries import Summariser, Summary, tell
+from assistant.usage.reservations import unpaid
 
 PASSAGE_BYTES: Final = 4_000
 """Of passages that come with a question: a turn with documents is mostly these."""
@@ -190,7 +191,7 @@ async def measure_memory(summariser: Summariser, *, turns: int, facts: int, seed
     for step in range(cut // STEP_BYTES):
         taken = [turn for turn, size in zip(told, before, strict=True) if size // STEP_BYTES == step]
         if taken:
-            summary, _ = await summariser.summarise(summary, [message for turn in taken for message in turn])
+            summary, _ = await summariser.summarise(summary, [message for turn in taken for message in turn], unpaid)
     recent = [message for turn, size in zip(told, before, strict=True) if size >= cut for message in turn]
     return _count(said, summary, recent)
 

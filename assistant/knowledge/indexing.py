@@ -23,6 +23,9 @@ from assistant.knowledge.language import detect_language
 from assistant.knowledge.lexical import Analysis, analyse
 from assistant.knowledge.store import NewChunk, Work
 from assistant.llm.embeddings import Embedder, FloatArray
+from assistant.llm.tokens import text_tokens
+from assistant.usage.entries import embedding
+from assistant.usage.reservations import paying
 
 ANALYSIS: Final = "1"
 """Raised when chunks or lexemes of the same text come out differently: then everything is indexed again."""
@@ -62,6 +65,8 @@ class _Embedded:
     hashes: Sequence[bytes]
     vectors: FloatArray
     others_kept: bool
+    unlogged: int
+    """Tokens that this process's own model read, by estimate; a hosted one's are logged call by call."""
 
 
 class _Turn:
@@ -160,6 +165,8 @@ class Indexer:
             chunks = list(_name_chunks(drafts, old))
             await store.insert_chunks(connection, work, model, chunks, embedded.hashes, embedded.vectors)
             await store.finish(connection, work, model, content_hash, len(chunks))
+            if embedded.unlogged:
+                await store.log_use(connection, work, embedding(model, embedded.unlogged).entry())
             if embedded.others_kept:
                 await store.forget_vectors(connection, work)
 
@@ -171,14 +178,25 @@ class Indexer:
             async with self._database.service("index_document") as connection:
                 for known in await store.adopt_vectors(connection, work, self._embedder.model, list(missing)):
                     del missing[known]
-        hashes = list(missing)
+        hashes, unlogged = list(missing), 0
         while len(hashes) > BATCH:
             batch, hashes = hashes[:BATCH], hashes[BATCH:]
-            vectors = await self._embedder.embed_passages([missing[key] for key in batch])
+            vectors, tokens = await self._embed_batch(work, [missing[key] for key in batch])
+            unlogged += tokens
             async with self._database.service("index_document") as connection:
                 await store.keep_vectors(connection, work, self._embedder.model, batch, vectors)
-        vectors = await self._embedder.embed_passages([missing[key] for key in hashes])
-        return _Embedded(hashes, vectors, may_be_there or len(missing) > BATCH)
+        vectors, tokens = await self._embed_batch(work, [missing[key] for key in hashes])
+        return _Embedded(hashes, vectors, may_be_there or len(missing) > BATCH, unlogged + tokens)
+
+    async def _embed_batch(self, work: Work, texts: Sequence[str]) -> tuple[FloatArray, int]:
+        """Vectors, and what is still to be logged. What a hosted model reads is set aside first, and logged at once."""
+        call = embedding(self._embedder.model, sum(text_tokens(text) for text in texts))
+        if not texts or call.is_free:
+            return await self._embedder.embed_passages(texts), call.usage.input_tokens or 0
+        async with paying(self._database, work.payer, work.space_id, call) as bill:
+            vectors = await self._embedder.embed_passages(texts)
+            bill.append(call)
+        return vectors, 0
 
     async def _postpone(self, work: Work, reason: str) -> float:
         """Another try later, or none any more. Seconds until it."""

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from assistant.knowledge.search import write_vector
 from assistant.llm.embeddings import FloatArray
+from assistant.usage.entries import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Work:
     model: str | None
     attempts: int
     deaths: int
+    payer: UUID
+    """Whose plan embedding it counts for: who added it, else who owns the space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,9 @@ where d.id = i.document_id and i.document_id = (
       and (deaths > 0 or status = 'processing') = %(suspects)s and (next_try_at is null or next_try_at <= now())
     order by queued_at, document_id limit 1 for update skip locked)
 returning i.document_id, i.space_id, d.title, d.content, d.content_type, d.content_format, i.version,
-          i.content_hash, i.model, i.attempts, i.deaths, set_config('synchronous_commit', 'off', true)
+          i.content_hash, i.model, i.attempts, i.deaths,
+          coalesce(d.created_by, (select s.user_id from public.spaces s where s.id = i.space_id)),
+          set_config('synchronous_commit', 'off', true)
 """
 
 _SETTLE: Final = """
@@ -160,6 +166,11 @@ _FINISH: Final = """
 update assistant.document_indexing
 set status = 'ready', error = null, deaths = 0, content_hash = %s, model = %s, chunks = %s
 where document_id = %s
+"""
+
+_LOG_USE: Final = """
+insert into public.usage_logs (user_id, resource_type, resource_id, action, tokens_used, details)
+select %s, 'space', %s, 'embed', %s, %s
 """
 
 _FORGET_VECTORS: Final = "delete from assistant.fresh_vectors where document_id = %s"
@@ -263,6 +274,12 @@ async def insert_chunks(
 async def finish(connection: AsyncConnection, work: Work, model: str, content_hash: str, chunks: int) -> None:
     """The document is in search, as of `content_hash`."""
     await connection.exec_driver_sql(_FINISH, (content_hash, model, chunks, work.document_id))
+
+
+async def log_use(connection: AsyncConnection, work: Work, entry: Entry) -> None:
+    """That embedding the document's chunks took so much."""
+    values = (work.payer, work.space_id, entry.tokens, Jsonb(entry.details))
+    await connection.exec_driver_sql(_LOG_USE, values)
 
 
 async def forget_vectors(connection: AsyncConnection, work: Work) -> None:

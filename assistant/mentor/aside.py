@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from assistant.llm.events import NO_USAGE, Completed, Model, ModelError, ModelRequest, TextDelta, Usage
+from assistant.llm.events import Completed, Model, ModelError, ModelRequest, TextDelta, Usage
 from assistant.llm.prompts import Prompt
 from assistant.llm.tokens import text_tokens
 from assistant.mentor.delimiting import clean, new_marker
+from assistant.usage.entries import Action, ModelCall
+from assistant.usage.reservations import Pay
 
 OFFLINE: Final = "offline"
 """The name of the model that answers where there is none; it does nothing but answer learners."""
@@ -23,10 +25,12 @@ class Aside:
     usage: Usage
 
 
-async def ask_aside(model: Model, name: str, prompt: Prompt, values: Mapping[str, str], *, max_tokens: int) -> Aside:
+async def ask_aside(
+    model: Model, name: str, prompt: Prompt, values: Mapping[str, str], *, max_tokens: int, action: Action, pay: Pay
+) -> Aside:
     """One answer to the prompt's part `request`, under its part `system`; `values` are text of others.
 
-    Raises ModelError, also where the answer is empty.
+    Raises ModelError, also where the answer is empty, and QuotaExceededError before the model is called.
     """
     marker = new_marker()
     told = prompt.render(
@@ -40,19 +44,29 @@ async def ask_aside(model: Model, name: str, prompt: Prompt, values: Mapping[str
         tools=[],
         max_tokens=max_tokens,
     )
-    text, used, answered_by = "", NO_USAGE, name
-    async with aclosing(model.stream(request)) as events:
-        async for event in events:
-            match event:
-                case TextDelta(piece):
-                    text += piece
-                case Completed():
-                    used, answered_by = event.usage, event.model
+    planned = ModelCall(action, model.name, name, Usage(text_tokens(system + told), None, 0, 0), estimated=True)
+    text, done = "", None
+    async with pay(planned, max_tokens) as bill:
+        try:
+            async with aclosing(model.stream(request)) as events:
+                async for event in events:
+                    match event:
+                        case TextDelta(piece):
+                            text += piece
+                        case Completed():
+                            done = event
+        except ModelError as error:
+            bill.append(replace(planned, usage=error.usage, estimated=False, outcome="failed"))
+            raise
+        assert done is not None, "a stream ends with what it has completed, or raises"
+        used = done.usage
+        counted = used.input_tokens is not None and used.output_tokens is not None
+        if not counted:  # a server that does not count
+            used = Usage(planned.usage.input_tokens, text_tokens(text), 0, 0)
+        bill.append(ModelCall(action, model.name, done.model, used, estimated=not counted))
     if not text.strip():
         raise ModelError("model_malformed", usage=used)
-    if used.input_tokens is None or used.output_tokens is None:  # a server that does not count
-        used = Usage(text_tokens(system + told), text_tokens(text), 0, 0)
-    return Aside(text.strip(), answered_by, used)
+    return Aside(text.strip(), done.model, used)
 
 
 def check_aside(prompt: Prompt, *variables: str) -> None:

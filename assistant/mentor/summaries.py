@@ -19,6 +19,7 @@ from assistant.mentor.context import is_tainted
 from assistant.mentor.events import Message
 from assistant.mentor.history import blocks_of
 from assistant.mentor.sentences import split_sentences, stems
+from assistant.usage.reservations import Pay
 
 PROMPT: Final = "summarise"
 
@@ -57,14 +58,25 @@ class Summariser:
         self.prompt: Prompt = prompts.get(PROMPT)
         check_aside(self.prompt, "earlier", "turns")
 
-    async def summarise(self, earlier: Summary | None, messages: Sequence[Message]) -> tuple[Summary, Aside]:
-        """The summary of `earlier` and the turns in `messages`, and the call that it cost. Raises ModelError."""
+    async def summarise(self, earlier: Summary | None, messages: Sequence[Message], pay: Pay) -> tuple[Summary, Aside]:
+        """The summary of `earlier` and the turns in `messages`, and the call that it cost.
+
+        Raises ModelError, QuotaExceededError.
+        """
         lines = list(tell(messages))
         if self._model.name == OFFLINE:
             made = Aside(extract(earlier.text if earlier else "", lines), OFFLINE, NO_USAGE)
         else:
             values = {"earlier": earlier.text if earlier else "", "turns": "\n".join(map(str, lines))}
-            made = await ask_aside(self._model, self._name, self.prompt, values, max_tokens=SUMMARY_TOKENS)
+            made = await ask_aside(
+                self._model,
+                self._name,
+                self.prompt,
+                values,
+                max_tokens=SUMMARY_TOKENS,
+                action="summarise",
+                pay=pay,
+            )
         turns = sum(1 for message in messages if message["role"] == "user" and read_turn(message["content"]))
         tainted = (earlier is not None and earlier.tainted) or is_tainted(messages)
         covered = (earlier.turns if earlier else 0) + turns

@@ -5,7 +5,8 @@ from typing import Final
 
 from assistant.llm.events import Model
 from assistant.llm.prompts import PromptLibrary
-from assistant.mentor.aside import OFFLINE, Aside, ask_aside, check_aside
+from assistant.mentor.aside import OFFLINE, ask_aside, check_aside
+from assistant.usage.reservations import Pay
 
 PROMPT: Final = "title"
 
@@ -42,13 +43,15 @@ class Titles:
         self._prompt = prompts.get(PROMPT)
         check_aside(self._prompt, "question", "answer")
 
-    async def name(self, question: str, answer: str) -> tuple[str, Aside | None]:
-        """A title in the language of the question, and the call that it cost. Raises ModelError."""
+    async def name(self, question: str, answer: str, pay: Pay) -> str:
+        """A title in the language of the question. Raises ModelError, QuotaExceededError."""
         if self._model.name == OFFLINE:
-            return title_of(question), None
+            return title_of(question)
         values = {"question": question[:SHOWN_CHARACTERS], "answer": answer[:SHOWN_CHARACTERS]}
-        said = await ask_aside(self._model, self._name, self._prompt, values, max_tokens=TITLE_TOKENS)
-        return _tidy(said.text.splitlines()[0]) or title_of(question), said
+        said = await ask_aside(
+            self._model, self._name, self._prompt, values, max_tokens=TITLE_TOKENS, action="title", pay=pay
+        )
+        return _tidy(said.text.splitlines()[0]) or title_of(question)
 
 
 def title_of(question: str) -> str:

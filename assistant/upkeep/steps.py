@@ -15,6 +15,8 @@ from assistant.spaces.jobs import refresh_summaries
 from assistant.upkeep import partitions
 from assistant.upkeep.partitions import MONTHS_AHEAD, PatientTransaction
 from assistant.upkeep.sweeps import SWEEPS, sweep
+from assistant.usage.reconcile import reconcile
+from assistant.usage.reservations import settle_expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,13 @@ async def end_subscriptions(hands: Hands) -> str:
     return f"{await end_expired(hands.database)} ended"
 
 
+async def settle_reservations(hands: Hands) -> str:
+    settled = await settle_expired(hands.database)
+    differences = await reconcile(hands.database)
+    told = [f"{each.what} of {each.people:,} people set right" for each in differences]
+    return "; ".join([f"{settled:,} left behind settled", *(told or ["all counters are right"])])
+
+
 async def renew_summaries(hands: Hands) -> str:
     lag = await refresh_summaries(hands.database, pause_seconds=0)
     return "up to date" if lag == 0 else f"{lag:.0f} s behind: somebody else is at it"
@@ -114,6 +123,7 @@ STEPS: Final = (
     Step("retention", retire_months),
     Step("run events", fold_runs),
     Step("subscriptions", end_subscriptions),
+    Step("usage", settle_reservations),
     Step("summaries", renew_summaries),
     Step("leftovers", clear_leftovers),
     Step("statistics", count_rows),

@@ -25,6 +25,7 @@ SWEEPS: Final = (
     Sweep("messages to people", "assistant.outbox", "coalesce(sent_at, failed_at) < now() - interval '30 days'"),
     Sweep("invitations", "assistant.invitations", "expires_at < now() - interval '30 days'"),
     Sweep("departures", "assistant.departures", "left_at < now() - interval '400 days'"),
+    Sweep("counters of past months", "assistant.usage_counters", "period < now() - interval '400 days'"),
     Sweep("billing events", "assistant.billing_events", "received_at < now() - interval '90 days'"),
 )
 

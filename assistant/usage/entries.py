@@ -64,9 +64,18 @@ class ModelCall:
     outcome: Outcome = "ok"
 
     @property
+    def name(self) -> str:
+        """As prices have it."""
+        return self.model.rpartition(":")[2] if self.action == "embed" else self.model
+
+    @property
+    def is_free(self) -> bool:
+        return self.provider in FREE
+
+    @property
     def tokens(self) -> int | None:
         """What it takes of a plan."""
-        if self.provider in FREE:
+        if self.is_free:
             return 0
         counts = (
             self.usage.input_tokens,
@@ -81,7 +90,7 @@ class ModelCall:
         return replace(self, outcome=outcome)
 
     def entry(self) -> Entry:
-        spent = 0 if self.provider in FREE else cost(self.model.rpartition(":")[2], self.usage)
+        spent = 0 if self.is_free else cost(self.name, self.usage)
         return Entry(
             self.action,
             self.tokens,

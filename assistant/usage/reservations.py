@@ -1,14 +1,14 @@
 """Setting tokens aside before they are used, and settling what was: for work that is no run of the mentor.
 
-    reservation = await reserve(database, user_id, call, tokens)    # raises QuotaExceededError: nothing is called then
-    ...                                                             # the call
-    await settle(database, reservation, entries)                    # logged, and free again, in one transaction
+    async with paying(database, user_id, space_id, planned) as bill:    # raises QuotaExceededError: nothing is called
+        answer = await …                                                # the call
+        bill.append(call)                                               # what it used
 
-A process that goes away in between leaves the reservation; after `KEEP` the sweep settles it by what was known before.
+A process that goes away in between leaves the reservation; after `KEEP` the sweep settles it by what was planned.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -16,19 +16,16 @@ from uuid import UUID, uuid4
 from psycopg.types.json import Jsonb
 
 from assistant.db.session import Database
+from assistant.llm.events import Usage
 from assistant.llm.pricing import highest_cost
-from assistant.usage.entries import FREE, Entry, ModelCall
+from assistant.usage.entries import ModelCall
 from assistant.usage.installation import noting_stop
+
+Pay = Callable[[ModelCall, int], AbstractAsyncContextManager[list[ModelCall]]]
+"""Who pays for a call: given what is planned and the longest answer, it opens a bill; see `paying`."""
 
 KEEP: Final = timedelta(minutes=10)
 """Longer than any call takes that is set something aside for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reserved:
-    id: UUID
-    space_id: UUID | None
-
 
 _RESERVE: Final = "select assistant.reserve_usage(%s, %s, %s, %s, %s, %s)"
 
@@ -45,30 +42,42 @@ where exists (select 1 from public.users u where u.id = e.user_id)
 _SETTLE_EXPIRED: Final = "select assistant.settle_expired()"
 
 
-async def reserve(
-    database: Database, user_id: UUID, space_id: UUID | None, call: ModelCall, *, output_tokens: int = 0
-) -> Reserved | None:
-    """Set aside what `call` (its input estimated, its output unknown) and an answer of `output_tokens` take at most.
+@asynccontextmanager
+async def paying(
+    database: Database, user_id: UUID, space_id: UUID | None, planned: ModelCall, output_tokens: int = 0
+) -> AsyncIterator[list[ModelCall]]:
+    """Set aside what `planned` (its input by estimate) and an answer of `output_tokens` take; log what comes of it.
 
-    None: what costs nobody anything needs no reservation. Raises QuotaExceededError, InstallationStoppedError.
+    What the block puts into the list is logged, however the block ends; a call that fails before it does is logged
+    with what nobody knows left open. Raises QuotaExceededError, InstallationStoppedError.
     """
-    if call.provider in FREE:
-        return None
-    tokens_in = call.usage.input_tokens or 0
-    usd = highest_cost(call.model.rpartition(":")[2], tokens_in, output_tokens) or 0
-    reserved = Reserved(uuid4(), space_id)
-    row = Jsonb(call.ended("killed").entry().row(space_id))
-    async with noting_stop(database):
-        await database.fetch_as_service(
-            "settle_usage", _RESERVE, (reserved.id, user_id, tokens_in + output_tokens, usd, row, KEEP)
-        )
-    return reserved
+    bill: list[ModelCall] = []
+    reservation = uuid4()
+    told = planned.usage.input_tokens or 0
+    if not planned.is_free:
+        usd = highest_cost(planned.name, told, output_tokens) or 0
+        row = Jsonb(planned.ended("killed").entry().row(space_id))
+        async with noting_stop(database):
+            values = (reservation, user_id, told + output_tokens, usd, row, KEEP)
+            await database.fetch_as_service("settle_usage", _RESERVE, values)
+    try:
+        yield bill
+    except BaseException:
+        if not bill:
+            bill.append(ModelCall(planned.action, planned.provider, planned.model, Usage(), outcome="failed"))
+        raise
+    finally:
+        rows = [call.entry().row(space_id) for call in bill]
+        if planned.is_free:
+            await log_usage(database, [row | {"user_id": str(user_id)} for row in rows])
+        else:
+            await database.fetch_as_service("settle_usage", _SETTLE, (reservation, Jsonb(rows)))
 
 
-async def settle(database: Database, reserved: Reserved, entries: Sequence[Entry]) -> None:
-    """Log what was used in the place of what was set aside. Once: a second time does nothing."""
-    rows = Jsonb([entry.row(reserved.space_id) for entry in entries])
-    await database.fetch_as_service("settle_usage", _SETTLE, (reserved.id, rows))
+@asynccontextmanager
+async def unpaid(planned: ModelCall, output_tokens: int = 0) -> AsyncIterator[list[ModelCall]]:
+    """For measurements, which are nobody's."""
+    yield []
 
 
 async def log_usage(database: Database, rows: Sequence[dict[str, Any]]) -> None:

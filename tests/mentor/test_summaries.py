@@ -7,6 +7,7 @@ from assistant.mentor.events import Message
 from assistant.mentor.offline import OfflineModel
 from assistant.mentor.summaries import SUMMARY_CHARACTERS, Line, Summariser, Summary, extract, tell
 from assistant.resources import resource_dir
+from assistant.usage.reservations import unpaid
 from tests.fixtures.briefing import answer, question, results
 
 
@@ -70,7 +71,7 @@ async def test_a_summary_counts_its_turns_and_keeps_a_taint() -> None:
     summariser = Summariser(OfflineModel(), PromptLibrary(resource_dir("prompts")), "none")
     turns = [question("I am Mira."), answer("Hello."), question("I sail."), answer("Good.")]
 
-    summary, call = await summariser.summarise(Summary("- Learner: I am ten.", tainted=True, turns=3), turns)
+    summary, call = await summariser.summarise(Summary("- Learner: I am ten.", tainted=True, turns=3), turns, unpaid)
 
     assert (summary.turns, summary.tainted, call.model) == (5, True, "offline")
     assert "I am ten." in summary.text
