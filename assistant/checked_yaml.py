@@ -39,9 +39,9 @@ def read_checked(path: Path, schema: Path) -> Any:
         raise ConfigurationError(f"{where}: {exc.problem or 'is no YAML'}.") from exc
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         raise ConfigurationError(f"{path}: is no YAML that can be read.") from exc
-    faults = [(_line_of(root, fault), fault) for fault in _validator(schema).iter_errors(value)]
-    if faults:
-        line, fault = min(faults, key=lambda each: each[0])
+    faults = [(not _odd_keys(fault), _line_of(root, fault), fault) for fault in _validator(schema).iter_errors(value)]
+    if faults:  # a name that is misspelled explains the one that is missing
+        _, line, fault = min(faults, key=lambda each: each[:2])
         raise ConfigurationError(f"{path}, line {line}: {_sentence(fault)}")
     return value
 

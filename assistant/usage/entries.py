@@ -86,8 +86,10 @@ class ModelCall:
         known = [count for count in counts if count is not None]
         return sum(known) if len(known) == len(counts) else None
 
-    def ended(self, outcome: Outcome) -> "ModelCall":
-        return replace(self, outcome=outcome)
+    def killed(self) -> "ModelCall":
+        """As it is logged where its process goes away before anybody knows more: what it was told is paid for."""
+        usage = Usage(self.usage.input_tokens or 0, self.usage.output_tokens or 0, 0, 0)
+        return replace(self, usage=usage, estimated=True, outcome="killed")
 
     def entry(self) -> Entry:
         spent = 0 if self.is_free else cost(self.name, self.usage)

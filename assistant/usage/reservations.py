@@ -56,7 +56,7 @@ async def paying(
     told = planned.usage.input_tokens or 0
     if not planned.is_free:
         usd = highest_cost(planned.name, told, output_tokens) or 0
-        row = Jsonb(planned.ended("killed").entry().row(space_id))
+        row = Jsonb(planned.killed().entry().row(space_id))
         async with noting_stop(database):
             values = (reservation, user_id, told + output_tokens, usd, row, KEEP)
             await database.fetch_as_service("settle_usage", _RESERVE, values)
