@@ -59,7 +59,7 @@ class RunBudget:
         usd += highest_cost(call.model, told, output_tokens) or 0
         run = self._run
         rows = Jsonb([entry.row(run.space_id, run.client_run_id) for entry in spent])
-        planned = Jsonb(call.killed().entry().row(run.space_id, run.client_run_id))
+        planned = Jsonb(call.cut("killed").entry().row(run.space_id, run.client_run_id))
         values = (run.id, run.log.epoch, up_to, usd, rows, planned)
         async with noting_stop(self._database):
             ((ours,),) = await self._database.fetch_as_service("settle_usage", _EXTEND, values)

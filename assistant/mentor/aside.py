@@ -1,7 +1,7 @@
 """Calls of the model beside the conversation: a summary, a title, a question in other words. No tools, one answer."""
 
-from collections.abc import Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,6 +9,7 @@ from assistant.llm.events import Completed, Model, ModelError, ModelRequest, Tex
 from assistant.llm.prompts import Prompt
 from assistant.llm.tokens import text_tokens
 from assistant.mentor.delimiting import clean, new_marker
+from assistant.mentor.events import Turn, TurnRecord
 from assistant.usage.entries import Action, ModelCall
 from assistant.usage.reservations import Pay
 
@@ -67,6 +68,21 @@ async def ask_aside(
     if not text.strip():
         raise ModelError("model_malformed", usage=used)
     return Aside(text.strip(), done.model, used)
+
+
+def paid_by(turn: Turn, record: TurnRecord) -> Pay:
+    """The turn's budget pays, and its record has what it came to."""
+
+    @asynccontextmanager
+    async def pay(planned: ModelCall, output_tokens: int) -> AsyncIterator[list[ModelCall]]:
+        await turn.budget.reserve(record.entries, planned, output_tokens)
+        bill: list[ModelCall] = []
+        try:
+            yield bill
+        finally:
+            record.entries += [call.entry() for call in bill or [planned.cut("stopped")]]
+
+    return pay
 
 
 def check_aside(prompt: Prompt, *variables: str) -> None:

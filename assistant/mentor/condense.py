@@ -21,6 +21,7 @@ from assistant.mentor.aside import OFFLINE, Aside, ask_aside, check_aside
 from assistant.mentor.briefing import read_turn, write_turn
 from assistant.mentor.offline.requests import read_request
 from assistant.mentor.state import LearnerState
+from assistant.usage.reservations import Pay
 
 log = structlog.get_logger(__name__)
 
@@ -57,8 +58,11 @@ class Condenser:
         self._prompt = prompts.get(PROMPT)
         check_aside(self._prompt, "turns", "question")
 
-    async def condense(self, question: str, history: Sequence[Turn]) -> Aside | None:
-        """The question as it stands alone; None where it does so already, or the model did not say so in time."""
+    async def condense(self, question: str, history: Sequence[Turn], pay: Pay) -> Aside | None:
+        """The question as it stands alone; None where it does so already, or the model did not say so in time.
+
+        Raises QuotaExceededError.
+        """
         if self._model.name == OFFLINE or not leans(question, history, detect_language(question, "en")):
             return None
         shown = "\n".join(
@@ -68,7 +72,15 @@ class Condenser:
         values = {"turns": shown, "question": question[:SHOWN_CHARACTERS]}
         try:
             async with asyncio.timeout(self._seconds):
-                said = await ask_aside(self._model, self._name, self._prompt, values, max_tokens=CONDENSE_TOKENS)
+                said = await ask_aside(
+                    self._model,
+                    self._name,
+                    self._prompt,
+                    values,
+                    max_tokens=CONDENSE_TOKENS,
+                    action="condense",
+                    pay=pay,
+                )
         except TimeoutError:
             log.info("question_not_condensed", reason="too slow")
             return None

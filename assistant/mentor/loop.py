@@ -47,7 +47,7 @@ from assistant.llm.tokens import content_tokens, estimate_tokens, text_tokens
 from assistant.mentor.actions.models import Action
 from assistant.mentor.actions.service import Actions, told
 from assistant.mentor.actions.wording import tell
-from assistant.mentor.aside import OFFLINE
+from assistant.mentor.aside import OFFLINE, paid_by
 from assistant.mentor.citations import cite, verify
 from assistant.mentor.claims.checking import (
     NOTICE,
@@ -317,9 +317,9 @@ class Mentor:
     async def _search(self, turn: Turn, history: Sequence[Message], record: TurnRecord) -> list[Passage] | None:
         """Passages for the question; None where the documents cannot be searched: then nothing is guessed."""
         said = spoken(history)
-        condensed = await self._condenser.condense(turn.question, said) if self._condenser is not None else None
-        if condensed is not None:
-            record.usage[condensed.model] = record.usage.get(condensed.model, NO_USAGE) + condensed.usage
+        condensed = None
+        if self._condenser is not None:
+            condensed = await self._condenser.condense(turn.question, said, paid_by(turn, record))
         try:
             found = await self._retriever.retrieve(
                 turn.principal,

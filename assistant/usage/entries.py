@@ -14,7 +14,7 @@ from uuid import UUID
 from assistant.llm.events import Usage
 from assistant.llm.pricing import cost
 
-Action = Literal["chat", "embed", "summarise", "title", "tool", "turn"]
+Action = Literal["chat", "condense", "embed", "summarise", "title", "tool", "turn"]
 
 Outcome = Literal["ok", "failed", "stopped", "killed"]
 """`killed`: its process went away in the middle."""
@@ -86,10 +86,10 @@ class ModelCall:
         known = [count for count in counts if count is not None]
         return sum(known) if len(known) == len(counts) else None
 
-    def killed(self) -> "ModelCall":
-        """As it is logged where its process goes away before anybody knows more: what it was told is paid for."""
+    def cut(self, outcome: Outcome) -> "ModelCall":
+        """As it is logged where nobody heard the end of it: what it was told is paid for."""
         usage = Usage(self.usage.input_tokens or 0, self.usage.output_tokens or 0, 0, 0)
-        return replace(self, usage=usage, estimated=True, outcome="killed")
+        return replace(self, usage=usage, estimated=True, outcome=outcome)
 
     def entry(self) -> Entry:
         spent = 0 if self.is_free else cost(self.name, self.usage)

@@ -48,23 +48,28 @@ async def paying(
 ) -> AsyncIterator[list[ModelCall]]:
     """Set aside what `planned` (its input by estimate) and an answer of `output_tokens` take; log what comes of it.
 
-    What the block puts into the list is logged, however the block ends; a call that fails before it does is logged
-    with what nobody knows left open. Raises QuotaExceededError, InstallationStoppedError.
+    What the block puts into the list is logged, however the block ends. Where it puts nothing there, a call that was
+    stopped is logged with what it was told, and one that failed with everything left open. Raises QuotaExceededError,
+    InstallationStoppedError.
     """
     bill: list[ModelCall] = []
     reservation = uuid4()
     told = planned.usage.input_tokens or 0
     if not planned.is_free:
         usd = highest_cost(planned.name, told, output_tokens) or 0
-        row = Jsonb(planned.killed().entry().row(space_id))
+        row = Jsonb(planned.cut("killed").entry().row(space_id))
         async with noting_stop(database):
             values = (reservation, user_id, told + output_tokens, usd, row, KEEP)
             await database.fetch_as_service("settle_usage", _RESERVE, values)
     try:
         yield bill
-    except BaseException:
+    except Exception:
         if not bill:
             bill.append(ModelCall(planned.action, planned.provider, planned.model, Usage(), outcome="failed"))
+        raise
+    except BaseException:
+        if not bill:
+            bill.append(planned.cut("stopped"))
         raise
     finally:
         rows = [call.entry().row(space_id) for call in bill]

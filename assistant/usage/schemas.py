@@ -54,7 +54,7 @@ class ModelUsage(Totals):
 
 
 class ActionUsage(Totals):
-    """`chat`, `summarise`, `title`, `embed`, `tool`, or `turn`: a question that counts as a message."""
+    """`chat`, `condense`, `summarise`, `title`, `embed`, `tool`, or `turn`: a question that counts as a message."""
 
     action: str
 

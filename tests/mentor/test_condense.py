@@ -11,6 +11,7 @@ from assistant.llm.prompts import PromptLibrary
 from assistant.mentor.condense import QUESTION_CHARACTERS, Condenser, needs_documents
 from assistant.mentor.offline import OfflineModel
 from assistant.resources import resource_dir
+from assistant.usage.reservations import unpaid
 from tests.fixtures.briefing import learner_state
 
 PROMPTS = PromptLibrary(resource_dir("prompts"))
@@ -71,7 +72,7 @@ def test_without_a_model_only_what_it_has_words_for_is_not_looked_up() -> None:
 async def test_a_model_says_what_a_follow_up_means() -> None:
     model = Speaker("Is the bowline easy to untie?")
 
-    said = await Condenser(model, PROMPTS, "m").condense("And is it easy to untie?", HISTORY)
+    said = await Condenser(model, PROMPTS, "m").condense("And is it easy to untie?", HISTORY, unpaid)
 
     assert said is not None
     assert (said.text, said.usage) == ("Is the bowline easy to untie?", Usage(50, 9, 0, 0))
@@ -82,8 +83,8 @@ async def test_a_model_says_what_a_follow_up_means() -> None:
 async def test_a_model_is_asked_only_where_something_points_back(question: str) -> None:
     model = Speaker("?")
 
-    assert await Condenser(model, PROMPTS, "m").condense(question, HISTORY) is None
-    assert await Condenser(model, PROMPTS, "m").condense("And is it easy?", []) is None
+    assert await Condenser(model, PROMPTS, "m").condense(question, HISTORY, unpaid) is None
+    assert await Condenser(model, PROMPTS, "m").condense("And is it easy?", [], unpaid) is None
     assert model.told == []
 
 
@@ -91,8 +92,8 @@ async def test_a_model_is_asked_only_where_something_points_back(question: str) 
 async def test_a_model_that_fails_or_is_slow_or_rambles_changes_nothing(said: str | ModelError | None) -> None:
     condenser = Condenser(Speaker(said), PROMPTS, "m", seconds=0.05)
 
-    assert await condenser.condense("And is it easy to untie?", HISTORY) is None
+    assert await condenser.condense("And is it easy to untie?", HISTORY, unpaid) is None
 
 
 async def test_the_offline_mentor_is_not_asked() -> None:
-    assert await Condenser(OfflineModel(), PROMPTS, "m").condense("And is it easy to untie?", HISTORY) is None
+    assert await Condenser(OfflineModel(), PROMPTS, "m").condense("And is it easy to untie?", HISTORY, unpaid) is None
