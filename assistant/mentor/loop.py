@@ -72,6 +72,7 @@ from assistant.mentor.delimiting import new_marker
 from assistant.mentor.events import Budget, MentorEvent, Message, Notice, ToolResult, ToolUseEnded, Turn, TurnRecord
 from assistant.mentor.grounding import ground
 from assistant.mentor.history import add_question, prepare_history, resume_history
+from assistant.mentor.offline.lessons import asks_back
 from assistant.mentor.policies import (
     ANSWER_CHARACTERS,
     IDENTICAL_FAILURES,
@@ -199,11 +200,13 @@ class Mentor:
         turn.conversation.append("user", question)
         rounds = _Rounds(self._model, context, turn, record, passages or [])
         request = self._request(record, context, add_question(earlier, question))
+        rounds.acted = not searched  # then it is about the learner's own things, too
         held = self._held(turn, context, state, [question[0]["text"]], searched=passages is not None)
         async with aclosing(self._rounds(rounds, request, turn, record, held)) as events:
             async for event in events:
                 yield event
-        if searched and passages is not None and not (record.waiting or rounds.acted or record.citations):
+        told = record.waiting or rounds.acted or record.citations
+        if searched and passages is not None and not told and not asks_back(record.text):
             yield _notice(record, "no_sources", {})
 
     async def _resume(

@@ -202,3 +202,10 @@ async def test_a_yes_is_no_approval(database: Database, make_person: MakePerson)
     await talk.say("yes")
 
     assert await talk.rows("select 1 from tasks where space_id = %s") == []
+
+
+async def test_a_question_back_is_not_said_to_have_no_sources(database: Database, make_person: MakePerson) -> None:
+    person = await make_person(config='{"type": "examiner"}')
+    talk = Talk(database, person, person, [passage("The bowline makes a loop that does not slip.")])
+    assert "_____" in await talk.say("Test me on the bowline.")
+    assert talk.notices == []

@@ -96,6 +96,11 @@ def _closest(quotes: Iterable[Quote], question: str) -> list[Quote]:
     return found
 
 
+def asks_back(answer: str) -> bool:
+    """Whether it is such a question, which needs no source: it would hold the answer."""
+    return bool(_OPEN.search(answer))
+
+
 def _open_gap(answers: Sequence[str]) -> tuple[str, int]:
     """The sentence that the last of the mentor's answers left open, and how often it was asked; "", 0: none."""
     asked, times = "", 0
