@@ -66,7 +66,9 @@ class Language:
     """By phrase: words in lower case with one space between; an apostrophe separates words, too."""
     patterns: Patterns
     orders: frozenset[str]
-    """Words by which somebody asks for an action, or agrees to one."""
+    """Words by which somebody asks for an action."""
+    agreeing: frozenset[str]
+    """First words of a short reply by which somebody agrees to one."""
     asking: frozenset[str]
     """First words of a question that wants to know something."""
     imperatives: frozenset[str] = frozenset()
@@ -152,11 +154,11 @@ def build_words(
 
 
 def phrases(row: str) -> Iterator[str]:
-    return (phrase for each in row.split(",") if (phrase := " ".join(each.split())))
+    return (phrase for each in row.casefold().split(",") if (phrase := " ".join(each.split())))
 
 
 def read_words(row: str) -> frozenset[str]:
-    return frozenset(row.split())
+    return frozenset(row.casefold().split())
 
 
 def inflect(stems: str, endings: str) -> str:

@@ -165,11 +165,12 @@ ENGLISH: Final = Language(
             r"^[An&]{0,4}(?:[d#]{0,5}(?P<o>[NF])[T#]?[An]{0,3}(?P<v>V)(?=(?:[AnKcbT#%]|p[d#A.NFKT%]{0,5}){0,5}$)|(?P<w>V)(?=[d#]{1,4}N|N[T#]|N$|P[pd]{1,3}N|A{0,2}T|A{0,2}$|cK))"
         ),
     ),
-    read_words("""
-        add create make set put mark update change move delete remove complete finish rename reschedule remind save
-        upload send tick check close open schedule record log raise lower postpone extend assign enter note register
-        archive cancel finished completed yes yep yeah sure ok okay please go do it
+    orders=read_words("""
+        add create set put mark update change move delete remove complete finish rename reschedule remind save upload
+        send tick schedule record log raise lower postpone extend assign enter note register archive cancel finished
+        completed insert edit adjust
     """),
-    read_words("did have has was were how what which why when where who is are do does had"),
+    agreeing=read_words("yes yep yeah yup sure ok okay please go do absolutely definitely right correct"),
+    asking=read_words("did have has was were how what which why when where who is are do does had"),
     imperatives=frozenset({"set", "put", "split", "reset"}),
 )

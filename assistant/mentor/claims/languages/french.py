@@ -170,13 +170,14 @@ FRENCH: Final = Language(
             r"^[An&]{0,4}(?:[d#A]{0,5}(?P<o>[NF])[T#]?[An]{0,3}(?P<v>V)(?=(?:[AnKcbT#%]|p[d#A.NFKT%]{0,5}){0,5}$)|(?P<w>V)(?=[d#]{1,4}N|N[T#]|N$|A{0,2}T|A{0,2}$|cK))"
         ),
     ),
-    read_words("""
+    orders=read_words("""
         ajoute ajoutez crée créez mets mettez marque marquez modifie modifiez change changez déplace déplacez supprime
-        supprimez efface effacez termine terminez coche cochez rappelle rappelez enregistre enregistrez programme
-        renomme ajouter créer mettre marquer modifier changer déplacer supprimer effacer terminer cocher enregistrer
-        programmer renommer reporter repousser envoyer fais faites oui ok okay vas allez terminé fini nouvelle nouvel
+        supprimez efface effacez coche cochez rappelle rappelez enregistre enregistrez programme renomme ajouter créer
+        mettre marquer modifier changer déplacer supprimer effacer terminer cocher enregistrer programmer renommer
+        reporter repousser envoyer terminé fini note notez
     """),
-    read_words("""
+    agreeing=read_words("oui ok okay vas allez fais faites volontiers parfait d entendu"),
+    asking=read_words("""
         as avez a ont comment que quel quelle quels quelles quand où qui pourquoi est sont combien
     """),
 )

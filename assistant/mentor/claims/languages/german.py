@@ -174,14 +174,15 @@ GERMAN: Final = Language(
             r"^[An&]{0,4}(?:[d#]{0,5}(?P<o>[NFT])[T#]?[pcKAn#dNFT%.]{0,9}?(?P<v>V)(?=(?:[AnKcbT#%]|p[d#A.NFKT%]{0,5}){0,5}$)|(?:cK)?(?P<w>V)(?=A{0,2}$|A{0,2}T))"
         ),
     ),
-    read_words("""
+    orders=read_words("""
         füge füg hinzufügen lege leg anlegen erstelle erstell erstellen setze setz setzen markiere markier markieren
         ändere ändern aktualisiere aktualisieren verschiebe verschieb verschieben lösche lösch löschen entferne
-        entfernen schließe abschließen hake abhaken trage trag eintragen erinnere erinner erinnern speichere speichern
-        plane planen schick schicke benenne umbenennen stelle stell archiviere mach mache erledige abgeschlossen
-        beendet fertig erhöhe neue neues ja jo klar gern gerne okay ok bitte los
+        entfernen abschließen hake abhaken trage trag eintragen erinnere erinner erinnern speichere speichern plane
+        schick schicke benenne umbenennen stell stelle archiviere erledige abgeschlossen beendet erhöhe neue neues
+        anzulegen hinzuzufügen einzutragen notiere vermerke
     """),
-    read_words("""
+    agreeing=read_words("ja jo jep klar gern gerne okay ok bitte los mach genau natürlich unbedingt einverstanden"),
+    asking=read_words("""
         hast haben habt hat wie was warum wann wo wer welche welcher welches ist sind wurde wurden war waren
     """),
     verb_last=True,

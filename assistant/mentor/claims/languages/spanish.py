@@ -231,14 +231,15 @@ SPANISH: Final = Language(
             r"^[Anj&]{0,4}(?:[d#]{0,5}(?P<o>[NF])[T#]?[d]?[Anj]{0,3}(?P<v>V)(?=(?:[AnKcbT#%]|p[d#A.NFKT%]{0,5}){0,5}$)|(?P<w>V)(?=[d#]{1,4}N|N[T#]|N$|[Aj]{0,2}T|[Aj]{0,2}$|cK))"
         ),
     ),
-    read_words("""
-        añade agrega crea pon ponme márcame marca actualiza cambia mueve borra elimina quita completa termina renombra
-        programa recuérdame guarda sube envía manda cierra tacha apunta anota aplaza reabre añadir agregar crear poner
-        marcar actualizar cambiar mover borrar eliminar quitar completar renombrar programar guardar subir enviar
-        cerrar tachar apuntar anotar aplazar añada agregue cree ponga marque actualice cambie mueva borre elimine
-        guarde programe hazlo hágalo adelante sí si vale claro ok okay terminé completé acabé nueva nuevo
+    orders=read_words("""
+        añade añádeme agrega agrégame crea créame pon ponme márcame marca actualiza cambia mueve borra elimina quita
+        completa renombra programa recuérdame guarda sube envía manda cierra tacha apunta apúntame anota aplaza reabre
+        añadir agregar crear poner marcar actualizar cambiar mover borrar eliminar quitar completar renombrar programar
+        guardar subir enviar cerrar tachar apuntar anotar aplazar añada agregue cree ponga marque actualice cambie mueva
+        borre elimine guarde programe terminé completé acabé
     """),
-    read_words("""
+    agreeing=read_words("sí si vale claro ok okay adelante hazlo hágalo dale perfecto bueno"),
+    asking=read_words("""
         has ha han cómo como qué que cuál cuáles cuándo cuando dónde quién por está están hay fue
     """),
 )
