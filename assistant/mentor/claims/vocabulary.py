@@ -43,7 +43,11 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Patterns:
-    """Where a clause in tags says that the mentor acted. Each has groups for the verb `v` or the object `o`."""
+    """Where a clause in tags says that the mentor acted.
+
+    A group for each way of saying it: v, w, x, y, q, k for the verb, o, i, f, l for the object; l is a list that it was
+    put on. Repetitions are bounded, so that no clause takes longer than its length.
+    """
 
     active: re.Pattern[str]
     """I have created a task."""

@@ -164,10 +164,12 @@ FRENCH: Final = Language(
         ),
         resting=re.compile(r"(?P<o>[NFT])[^IrUXMSHVBEZy]{0,30}[EB][An]{0,4}(?P<v>[VKD])"),
         placed=re.compile(
-            r"(?P<o>[NT])[^IrUXMSVBEyZ]{0,30}(?:E[An]{0,4}p[dA]{0,4}[N#]|h[dK.A]{0,4}F)|(?P<f>F)[^IrUXMSVBEy]{0,30}En"
+            r"(?P<o>[NT])[^IrUXMSVBEyZ]{0,30}(?:E[An]{0,4}p[dA]{0,4}[N#]|h[dK.A]{0,4}F)"
+            r"|(?P<f>F)[^IrUXMSVBEy]{0,30}En"
         ),
         elliptic=re.compile(
-            r"^[An&]{0,4}(?:[d#A]{0,5}(?P<o>[NF])[T#]?[An]{0,3}(?P<v>V)(?=(?:[AnKcbT#%]|p[d#A.NFKT%]{0,5}){0,5}$)|(?P<w>V)(?=[d#]{1,4}N|N[T#]|N$|A{0,2}T|A{0,2}$|cK))"
+            r"^[An&]{0,4}(?:[d#A]{0,5}(?P<o>[NF])[T#]?[An]{0,3}(?P<v>V)(?=(?:[AnKcbT#%]|p[d#A.NFKT%]{0,5}){0,5}$)"
+            r"|(?P<w>V)(?=[d#]{1,4}N|N[T#]|N$|A{0,2}T|A{0,2}$|cK))"
         ),
     ),
     orders=read_words("""

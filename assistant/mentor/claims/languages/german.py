@@ -164,14 +164,17 @@ GERMAN: Final = Language(
             r"(?:SH|HS|^[A&]{0,3}H(?!S))[^XMIUBESLQZG]{0,40}?(?P<v>[VD])|(?:SG|GS)[^XMIUBESLQZGV]{0,40}?(?P<x>R)"
         ),
         passive=re.compile(
-            r"(?P<o>[NFT])[^IrUXMSVEZy]{0,30}B[^XMIUSyEZ]{0,20}?(?P<v>V)|B[^XMIUSyEZrV]{0,12}?(?P<i>[NF])[^XMIUSyEZ]{0,20}?(?P<w>V)"
+            r"(?P<o>[NFT])[^IrUXMSVEZy]{0,30}B[^XMIUSyEZ]{0,20}?(?P<v>V)"
+            r"|B[^XMIUSyEZrV]{0,12}?(?P<i>[NF])[^XMIUSyEZ]{0,20}?(?P<w>V)"
         ),
         resting=re.compile(r"(?P<o>[NFT])[^IrUXMSVBZy]{0,30}E[^XMIUSyZ.V]{0,12}?(?P<v>[VKD])"),
         placed=re.compile(
-            r"(?P<o>[NT])[^IrUXMSVBEyZ]{0,30}(?:E[An]{0,4}p[dA]{0,4}[N#]|h[dK.A]{0,4}F)|(?P<f>F)[^IrUXMSVBEy]{0,30}En"
+            r"(?P<o>[NT])[^IrUXMSVBEyZ]{0,30}(?:E[An]{0,4}p[dA]{0,4}[N#]|h[dK.A]{0,4}F)"
+            r"|(?P<f>F)[^IrUXMSVBEy]{0,30}En"
         ),
         elliptic=re.compile(
-            r"^[An&]{0,4}(?:[d#]{0,5}(?P<o>[NFT])[T#]?[pcKAn#dNFT%.]{0,9}?(?P<v>V)(?=(?:[AnKcbT#%]|p[d#A.NFKT%]{0,5}){0,5}$)|(?:cK)?(?P<w>V)(?=A{0,2}$|A{0,2}T))"
+            r"^[An&]{0,4}(?:[d#]{0,5}(?P<o>[NFT])[T#]?[pcKAn#dNFT%.]{0,9}?(?P<v>V)(?=(?:[AnKcbT#%]|p[d#A.NFKT%]{0,5}){0,5}$)"
+            r"|(?:cK)?(?P<w>V)(?=A{0,2}$|A{0,2}T))"
         ),
     ),
     orders=read_words("""

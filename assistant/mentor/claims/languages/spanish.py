@@ -225,10 +225,12 @@ SPANISH: Final = Language(
         ),
         resting=re.compile(r"(?P<o>[NFT])[^IrUXMSHVLBEZ]{0,30}[EB][Anj]{0,4}(?P<v>[VKD])"),
         placed=re.compile(
-            r"(?P<o>[NT])[^IrUXMSVBEyZ]{0,30}(?:E[Anj]{0,4}p[dA]{0,4}[N#]|h[dK.A]{0,4}F)|(?P<f>F)[^IrUXMSVBEy]{0,30}En"
+            r"(?P<o>[NT])[^IrUXMSVBEyZ]{0,30}(?:E[Anj]{0,4}p[dA]{0,4}[N#]|h[dK.A]{0,4}F)"
+            r"|(?P<f>F)[^IrUXMSVBEy]{0,30}En"
         ),
         elliptic=re.compile(
-            r"^[Anj&]{0,4}(?:[d#]{0,5}(?P<o>[NF])[T#]?[d]?[Anj]{0,3}(?P<v>V)(?=(?:[AnKcbT#%]|p[d#A.NFKT%]{0,5}){0,5}$)|(?P<w>V)(?=[d#]{1,4}N|N[T#]|N$|[Aj]{0,2}T|[Aj]{0,2}$|cK))"
+            r"^[Anj&]{0,4}(?:[d#]{0,5}(?P<o>[NF])[T#]?[d]?[Anj]{0,3}(?P<v>V)(?=(?:[AnKcbT#%]|p[d#A.NFKT%]{0,5}){0,5}$)"
+            r"|(?P<w>V)(?=[d#]{1,4}N|N[T#]|N$|[Aj]{0,2}T|[Aj]{0,2}$|cK))"
         ),
     ),
     orders=read_words("""
