@@ -252,10 +252,11 @@ def refused_values(connection: psycopg.Connection[Any], query: Query, checks: Ch
         told = 0
         for value, rows in connection.execute(statement):
             try:
-                check(value)
+                if value is not None:  # whether that may be is said by the table
+                    check(value)
             except InvalidError as error:
                 [fault] = error.extra["errors"]
-                yield f"{query.mapped.at(column.name)}: {fault['path']}: {fault['message']} (in {rows} rows)"
+                yield f"{query.mapped.at(column.name)}: {fault['path']}: {fault['message']} ({rows} of its rows)"
                 told += 1
             if told == TOLD_VALUES:
                 break
