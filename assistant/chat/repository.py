@@ -77,6 +77,16 @@ select outcome, run, run_name, question_id, answer_id
 from assistant.begin_turn(%s, %s, %s, %s, %s, %s, %s, %s::json, %s, %s)
 """
 
+_BEGIN_BRANCH: Final = """
+select outcome, run, run_name, question_id, answer_id
+from assistant.begin_branch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::json, %s, %s)
+"""
+
+_BEGIN_AGAIN: Final = """
+select outcome, run, run_name, question_id, answer_id, question
+from assistant.begin_again(%s, %s, %s, %s, %s, %s, %s::json, %s, %s)
+"""
+
 
 async def begin_turn(
     database: Database,
@@ -92,11 +102,39 @@ async def begin_turn(
     first_event: bytes,
     process: UUID,
     lease: timedelta,
+    goes_back: tuple[str, str] | None = None,
 ) -> BegunTurn:
-    """Store question, key, run and first event as the caller, or nothing."""
-    values = (space_id, thread_id, client_run_id, client_message_id, question, channel, provider)
-    rows = await database.fetch(principal, _BEGIN_TURN, (*values, first_event.decode(), process, lease))
+    """Store question, key, run and first event as the caller, or nothing.
+
+    `goes_back`: it `replaces` a message, or has one as its `parent`; None: it follows the last turn that is shown.
+    """
+    names = (space_id, thread_id, client_run_id, client_message_id, question, channel, provider)
+    values = (*names, first_event.decode(), process, lease)
+    if goes_back is None:
+        rows = await database.fetch(principal, _BEGIN_TURN, values)
+    else:
+        rows = await database.fetch(principal, _BEGIN_BRANCH, (*goes_back, *values))
     return BegunTurn(*rows[0])
+
+
+async def begin_again(
+    database: Database,
+    principal: Principal,
+    *,
+    space_id: UUID,
+    thread_id: str,
+    client_run_id: str,
+    message: str,
+    channel: str,
+    provider: str,
+    first_event: bytes,
+    process: UUID,
+    lease: timedelta,
+) -> tuple[BegunTurn, str]:
+    """Store a run that answers the question of that message anew, as the caller, or nothing; and the question."""
+    values = (space_id, thread_id, client_run_id, message, channel, provider, first_event.decode(), process, lease)
+    [row] = await database.fetch(principal, _BEGIN_AGAIN, values)
+    return BegunTurn(*row[:5]), row[5] or ""
 
 
 _RESUME_TURN: Final = """

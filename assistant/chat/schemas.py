@@ -8,7 +8,7 @@ import msgspec
 
 from assistant.chat.messages import StoredMessage
 from assistant.chat.repository import Run
-from assistant.chat.service import NewTurn, ResumedTurn
+from assistant.chat.service import MAX_NAME_CHARACTERS, NewTurn, RepeatedTurn, ResumedTurn
 from assistant.chat.thread_schemas import RunStatus
 from assistant.errors import InvalidError, NotFoundError
 from assistant.http import Outgoing
@@ -69,23 +69,49 @@ class ResumeEntry(msgspec.Struct, frozen=True, rename="camel"):
         return Answer(action_id, self.payload.approved, self.payload.arguments)
 
 
+GOING_BACK: Final[tuple[Literal["replaces", "parent", "regenerate"], ...]] = ("replaces", "parent", "regenerate")
+
+
 class RunAgentInput(msgspec.Struct, frozen=True, rename="camel"):
-    """AG-UI's `RunAgentInput`; members that are not named here are accepted and not used."""
+    """AG-UI's `RunAgentInput`; members that are not named here are accepted and not used.
+
+    Of `forwardedProps`, which the protocol leaves to both sides, at most one of three is read, each the id of a message
+    (ours or the client's): `replaces` (the new question stands in its place), `parent` (it follows that one),
+    `regenerate` (its question is answered anew; no message is needed).
+    """
 
     thread_id: str
     run_id: str
     messages: list[InputMessage] = []
     resume: Annotated[list[ResumeEntry], msgspec.Meta(max_length=MAX_ANSWERS)] | None = None
+    forwarded_props: Any = None
 
-    def as_turn(self, space_id: UUID, channel: str = "web") -> NewTurn | ResumedTurn:
+    def as_turn(self, space_id: UUID, channel: str = "web") -> NewTurn | RepeatedTurn | ResumedTurn:
         """What is to be done: answers where there are some, else the last user message. Raises InvalidError."""
         if self.resume:
             answers = [entry.as_answer() for entry in self.resume]
             return ResumedTurn(space_id, self.thread_id, self.run_id, answers, channel)
+        relation, back_to = self._going_back()
+        if relation == "regenerate":
+            return RepeatedTurn(space_id, self.thread_id, self.run_id, back_to, channel)
         message = next((message for message in reversed(self.messages) if message.role == "user"), None)
         if message is None:
             raise InvalidError("There is no message of the user.", path="messages")
-        return NewTurn(space_id, self.thread_id, self.run_id, message.id, message.text, channel)
+        goes_back = (relation, back_to) if relation is not None else None
+        return NewTurn(space_id, self.thread_id, self.run_id, message.id, message.text, channel, goes_back)
+
+    def _going_back(self) -> tuple[Literal["replaces", "parent", "regenerate"] | None, str]:
+        """Raises InvalidError."""
+        props = self.forwarded_props if isinstance(self.forwarded_props, dict) else {}
+        given = [relation for relation in GOING_BACK if props.get(relation) is not None]
+        if not given:
+            return None, ""
+        message = props[given[0]]
+        if len(given) > 1:
+            raise InvalidError(f"Only one of {', '.join(given)} can be meant.", path="forwardedProps")
+        if not isinstance(message, str) or not 1 <= len(message) <= MAX_NAME_CHARACTERS:
+            raise InvalidError("This must be the id of a message.", path=f"forwardedProps.{given[0]}")
+        return given[0], message
 
 
 class CitationRead(Outgoing):

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from assistant.chat import folding, repository
@@ -41,6 +41,19 @@ class NewTurn:
     client_run_id: str
     client_message_id: str
     text: str
+    channel: str = "web"
+    goes_back: tuple[Literal["replaces", "parent"], str] | None = None
+    """It stands in the place of that message, or follows it; None: it follows what was said last."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedTurn:
+    """A question that is to be answered anew: that of `message`, by our id of a message or the client's."""
+
+    space_id: UUID
+    thread_id: str
+    client_run_id: str
+    message: str
     channel: str = "web"
 
 
@@ -96,6 +109,7 @@ class ChatService:
                     first_event=first_event,
                     process=self._runs.process,
                     lease=LEASE,
+                    goes_back=turn.goes_back,
                 )
         if begun.outcome not in ("started", "repeated"):
             raise _refusal(begun.outcome)
@@ -106,9 +120,50 @@ class ChatService:
             self._launch(principal, turn, begun.run_id, begun.answer_id, first_event)
         return FollowedRun(begun.run_id, begun.client_run_id)
 
-    async def start(self, principal: Principal, turn: NewTurn | ResumedTurn) -> FollowedRun:
-        """See `begin` and `resume_turn`."""
-        return await (self.begin(principal, turn) if isinstance(turn, NewTurn) else self.resume_turn(principal, turn))
+    async def start(self, principal: Principal, turn: NewTurn | RepeatedTurn | ResumedTurn) -> FollowedRun:
+        """See `begin`, `begin_again` and `resume_turn`."""
+        match turn:
+            case NewTurn():
+                return await self.begin(principal, turn)
+            case RepeatedTurn():
+                return await self.begin_again(principal, turn)
+            case ResumedTurn():
+                return await self.resume_turn(principal, turn)
+
+    async def begin_again(self, principal: Principal, turn: RepeatedTurn) -> FollowedRun:
+        """Begin another answer to a question that was asked before; the ones that there are stay.
+
+        A run of that name gets what it began. Raises as `begin` does, and NotFoundError (`unknown_message`).
+        """
+        _check_names(turn.thread_id, turn.client_run_id)
+        _check_name("forwardedProps", turn.message)
+        assert principal.user_id is not None, "only people ask"
+        await self._limits.count_turn(principal.user_id, turn.space_id)
+        first_event = encode_event(run_started(turn.thread_id, turn.client_run_id), turn.client_run_id, 1)
+        with self._runs.room():
+            async with noting_stop(self._database):
+                begun, question = await repository.begin_again(
+                    self._database,
+                    principal,
+                    space_id=turn.space_id,
+                    thread_id=turn.thread_id,
+                    client_run_id=turn.client_run_id,
+                    message=turn.message,
+                    channel=turn.channel,
+                    provider=self._runs.mentor.provider,
+                    first_event=first_event,
+                    process=self._runs.process,
+                    lease=LEASE,
+                )
+        if begun.outcome not in ("started", "repeated"):
+            raise _refusal(begun.outcome)
+        assert begun.run_id is not None
+        assert begun.client_run_id is not None
+        assert begun.answer_id is not None
+        if begun.outcome == "started":
+            asked = NewTurn(turn.space_id, turn.thread_id, turn.client_run_id, "", question, turn.channel)
+            self._launch(principal, asked, begun.run_id, begun.answer_id, first_event)
+        return FollowedRun(begun.run_id, begun.client_run_id)
 
     async def resume_turn(self, principal: Principal, turn: ResumedTurn) -> FollowedRun:
         """Store the answers and begin the run in which they are carried out; they are durable when this returns.
@@ -299,6 +354,8 @@ def _refusal(outcome: str) -> AssistantError:
             return ConflictError("This message id was used for another message.", code="message_id_reused")
         case "run_id_reused":
             return ConflictError("This run id was used for another message.", code="run_id_reused")
+        case "unknown_message":
+            return NotFoundError("There is no such message in this conversation.", code="unknown_message")
         case "unknown_interrupt":
             return NotFoundError("Nothing waits for this answer here.", code="unknown_interrupt")
         case _:

@@ -133,15 +133,15 @@ end $$;
 create trigger note_answer after update of finished_at on assistant.runs
     for each row when (new.finished_at is not null) execute function private.note_answer();
 
-create function private.locate_turn(space uuid, thread text, message text) returns uuid
+create function private.locate_turn(space uuid, thread text, named text) returns uuid
 language sql stable set search_path = '' as $$
     select r.id from assistant.runs r
     where (r.user_id, r.space_id, r.thread_id) = ((select private.uid()), space, thread) and r.id = coalesce(
         (select m.run_id from public.chat_messages m
-         where m.id = case when message ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then message::uuid end
+         where m.id = case when named ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then named::uuid end
            and m.user_id = (select private.uid())),
         (select k.run_id from assistant.message_keys k
-         where k.user_id = (select private.uid()) and k.client_message_id = message))
+         where k.user_id = (select private.uid()) and k.client_message_id = named))
 $$;
 comment on function private.locate_turn(uuid, text, text) is
     'the caller''s turn of that thread that the message belongs to, by our id of it or the client''s';
@@ -162,6 +162,23 @@ begin
 end $$;
 comment on function assistant.turn_back(uuid, text, text, text) is
     'the next run of this transaction follows that message, or (relation "replaces") what that message followed';
+
+create function assistant.begin_branch(
+    relation text, message text, space uuid, thread text, client_run text, client_message text, question text,
+    on_channel text, by_provider text, first_event json, by_process uuid, lease interval
+) returns table (outcome text, run uuid, run_name text, question_id uuid, answer_id uuid)
+language plpgsql set search_path = '' as $$
+begin
+    if assistant.turn_back(space, thread, relation, message) <> 'ready' then
+        return query select 'unknown_message', null::uuid, null::text, null::uuid, null::uuid;
+        return;
+    end if;
+    return query select * from assistant.begin_turn(space, thread, client_run, client_message, question, on_channel,
+                                                    by_provider, first_event, by_process, lease);
+end $$;
+comment on function
+    assistant.begin_branch(text, text, uuid, text, text, text, text, text, text, json, uuid, interval) is
+    'begin_turn, with a question that follows that message, or (relation "replaces") stands in its place';
 
 create function assistant.begin_again(
     space uuid, thread text, client_run text, message text, on_channel text, by_provider text, first_event json,
@@ -377,9 +394,11 @@ grant execute on function private.size_of_steps(uuid), private.show_branch(uuid,
     private.locate_turn(uuid, text, text) to goalspace_definer;
 grant execute on function private.tend_thread(uuid) to service_role;
 revoke execute on function assistant.turn_back(uuid, text, text, text),
+    assistant.begin_branch(text, text, uuid, text, text, text, text, text, text, json, uuid, interval),
     assistant.begin_again(uuid, text, text, text, text, text, json, uuid, interval),
     assistant.show_version(uuid), assistant.delete_thread(uuid, text) from public, anon;
 grant execute on function assistant.turn_back(uuid, text, text, text),
+    assistant.begin_branch(text, text, uuid, text, text, text, text, text, text, json, uuid, interval),
     assistant.begin_again(uuid, text, text, text, text, text, json, uuid, interval),
     assistant.show_version(uuid), assistant.delete_thread(uuid, text) to authenticated;
 """
@@ -405,6 +424,7 @@ drop trigger note_answer on assistant.runs;
 drop trigger forget_threads on assistant.runs;
 drop trigger forget_messages on public.chat_messages;
 drop function assistant.turn_back(uuid, text, text, text),
+    assistant.begin_branch(text, text, uuid, text, text, text, text, text, text, json, uuid, interval),
     assistant.begin_again(uuid, text, text, text, text, text, json, uuid, interval),
     assistant.show_version(uuid), assistant.delete_thread(uuid, text),
     private.place_run(), private.note_answer(), private.forget_messages(), private.forget_threads(),

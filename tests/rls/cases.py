@@ -480,6 +480,9 @@ CONVERSATIONS = [
          "select from assistant.request_cancel((select client_run_id from assistant.runs where id = %(my_run)s))"),
     case("runs", "go back before another's", NOBODY,
          "select from assistant.turn_back(%(space)s, 't', 'replaces', %(others_run)s::text) o where o = 'ready'"),
+    case("runs", "go back before own", OWN_OF_MEMBERS,
+         "select from assistant.begin_branch('replaces', %(my_run)s::text, %(space)s, 't', %(slug)s, %(slug)s, 'Why?', "
+         "'web', '', '{}', %(unborn)s, '1 s') where outcome = 'started'"),
     case("runs", "begin again", OWN_OF_MEMBERS,
          "select from assistant.begin_again(%(space)s, 't', %(slug)s, %(my_run)s::text, 'web', '', '{}', %(unborn)s, "
          "'1 s') where outcome = 'started'"),
