@@ -91,6 +91,7 @@ def test_the_image_has_what_the_package_needs_besides_code(image: Box) -> None:
     assert (package / "_data/embedder/model.onnx").stat().st_size > 20_000_000
     assert list((package / "_data/migrations/versions").glob("*.py"))
     assert (package / "_data/prompts/mentor/rules.md").is_file()
+    assert (package / "_data/plans/plans.yaml").is_file()
     assert (package / "_data/clients/typescript/package-lock.json").is_file()
     assert not list(image.root.glob("opt/goalspace/bin/pip*"))
 

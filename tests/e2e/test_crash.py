@@ -17,7 +17,18 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from assistant.mentor.history import UNFINISHED
-from tests.e2e.conftest import Event, KeywordModel, Learner, RefusedError, Seed, Stream, eventually, numbers, text_of
+from tests.e2e.conftest import (
+    EMAIL,
+    Event,
+    KeywordModel,
+    Learner,
+    RefusedError,
+    Seed,
+    Stream,
+    eventually,
+    numbers,
+    text_of,
+)
 from tests.fixtures.processes import Installation, Service
 from tests.fixtures.scripted_model import Reply, ToolUse, block, ending, event, opening, say
 
@@ -338,6 +349,18 @@ async def test_told_to_end(installation: Installation, service: Service, model: 
         assert whole[: len(seen)] == seen
         assert whole[-1]["code"] == "interrupted"
         assert [each["status"] for each in await ada.messages("socket")] == ["interrupted", "interrupted"]
+
+
+async def test_after_all_that_what_was_set_aside_is_settled_and_the_counters_are_right(
+    installation: Installation, service: Service
+) -> None:
+    upkeep = await installation.ok("maintain")
+    assert "0 left behind settled; all counters are right" in " ".join(upkeep.split())
+    told = json.loads(await installation.ok("usage", EMAIL, "--json"))
+    used = {each["resource"]: each for each in told["resources"]}
+    assert used["tokens"]["used"] > 0
+    assert {each["reserved"] for each in told["resources"]} == {0}
+    assert used["concurrent_turns"]["used"] == 0
 
 
 async def is_unready(http: httpx2.AsyncClient) -> bool:

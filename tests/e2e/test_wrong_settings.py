@@ -35,6 +35,7 @@ CASES: Final = {
     "a key that no header holds": Wrong({"ANTHROPIC_API_KEY": f"{CANARY}\n"}, "ANTHROPIC_API_KEY"),
     "a folder that cannot be made": Wrong({"GOALSPACE_DATA_DIR": "/sys/goalspace"}, "/sys/goalspace"),
     "a file for a folder": Wrong({"GOALSPACE_DATA_DIR": "a-file"}, "a-file"),
+    "no plans in the file of plans": Wrong({"GOALSPACE_PLANS_FILE": "a-file"}, "a-file: the file is empty."),
     "a taken port": Wrong({}, "port", ("--port", TAKEN)),
 }
 """tests/test_settings.py has more values that are none."""
