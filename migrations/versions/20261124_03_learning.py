@@ -76,7 +76,8 @@ create index idx_spaces_public on public.spaces (id) where visibility = 'public'
 alter table public.spaces enable row level security;
 alter table public.spaces force row level security;
 create trigger touch_updated_at before update on public.spaces
-    for each row execute function private.touch_updated_at();
+    for each row when (new.had_editors = old.had_editors) -- that is no change of what the space says
+    execute function private.touch_updated_at();
 
 create table public.space_collaborators (
     id uuid primary key default uuid_generate_v4(),

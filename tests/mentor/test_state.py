@@ -1,7 +1,7 @@
 """The learner's state: as the database has it, as a model is told it, as it is read back."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -225,6 +225,13 @@ async def test_what_is_begun_comes_first_and_what_is_done_last(database: Databas
     assert "Part 1" not in [each.title for each in state.modules]
 
 
+async def last_change(database: Database, owner: Person) -> datetime:
+    async with database.transaction(owner.principal) as connection:
+        rows = await connection.exec_driver_sql("select updated_at from spaces where id = %s", (owner.space_id,))
+        found: datetime = rows.scalar_one()
+        return found
+
+
 @pytest.mark.parametrize(
     ("role", "accepted", "foreign"),
     [("editor", True, True), ("admin", True, True), ("viewer", True, False), ("editor", False, False)],
@@ -234,7 +241,9 @@ async def test_the_text_of_a_space_is_foreign_once_others_could_write_it(
 ) -> None:
     owner, guest = await make_person(visibility="shared"), await make_person()
     assert not (await state_of(database, owner, owner)).foreign
+    changed = await last_change(database, owner)
     await join_space(database, owner.space_id, guest.id, role, accepted=accepted)
+    assert await last_change(database, owner) == changed
     assert (await state_of(database, owner, owner)).foreign is foreign
     if accepted:
         assert (await state_of(database, guest, owner)).foreign
