@@ -26,7 +26,10 @@ from tests.fixtures.turns import Bench, Notebook, Shelf, add_document
 
 async def count(database: Database, person: Person, table: str) -> int:
     async with database.transaction(person.principal) as connection:
-        return int((await connection.exec_driver_sql(f"select count(*) from {table}")).scalar() or 0)
+        found = await connection.exec_driver_sql(
+            f"select count(*) from {table} where space_id = %s", (person.space_id,)
+        )
+        return int(found.scalar() or 0)
 
 
 def told_to_model(server: ScriptedModel, request: int = -1) -> str:

@@ -78,7 +78,8 @@ async def test_what_the_mentor_would_change_is_asked_for_and_can_be_set_back(
     app = create_app(settings, demo=DemoSession(person.id, person.space_id))
 
     async def tasks() -> list[str]:
-        rows = await database.fetch(person.principal, "select title from tasks order by title")
+        own = "select title from tasks where space_id = %s order by title"
+        rows = await database.fetch(person.principal, own, (person.space_id,))
         return [title for (title,) in rows]
 
     async with serve_app(app, settings) as service:
