@@ -24,6 +24,9 @@ from assistant.knowledge.schemas import SearchItem, SearchResult, show_passage
 from assistant.llm.embeddings import build_embedder
 from assistant.settings import Settings
 from assistant.spaces.service import get_space
+from assistant.usage.meter import Meter
+from assistant.usage.plans import load_plans
+from assistant.usage.repository import publish_plans
 from assistant.worker import Worker
 
 LOOK_SECONDS: Final = 0.1
@@ -49,8 +52,9 @@ def ingest(space: UUID, places: tuple[str, ...], email: str | None) -> int:
 
 
 async def _ingest(settings: Settings, space: UUID, places: Sequence[str], email: str | None) -> int:
-    embedder = build_embedder(settings.embeddings)
+    embedder, plans = build_embedder(settings.embeddings), load_plans(settings.plans_file)
     async with await open_server(settings) as server, server.open() as database:
+        await publish_plans(database, plans)  # perhaps no service has run here yet
         principal = await find_space(database, space, email)
         async with database.session(principal) as session:
             await get_space(session, space)
@@ -182,8 +186,9 @@ async def _search(settings: Settings, space: UUID, query: str, email: str | None
         principal = await find_space(database, space, email)
         async with database.session(principal) as session:
             await get_space(session, space)
-        retriever = Retriever(database, embedder)
-        passages = await retriever.search(principal, space, await retriever.prepare(query), limit)
+        async with Meter(database) as meter:
+            retriever = Retriever(database, embedder, meter)
+            passages = await retriever.search(principal, space, await retriever.prepare(query), limit)
     return [show_passage(passage) for passage in passages]
 
 

@@ -11,6 +11,7 @@ from assistant.knowledge import indexing, store
 from assistant.knowledge.indexing import BATCH, MAX_DEATHS, WAIT_SECONDS, Indexer
 from assistant.knowledge.retrieval import Retriever
 from assistant.llm.embeddings import Embedder
+from tests.fixtures.database import join_space
 from tests.knowledge.conftest import Learner, WordVectors, rewrite, rows, service_rows, write
 
 SENTENCE = "The crew eases the main sheet before the boat bears away from the wind. "
@@ -400,3 +401,57 @@ async def test_spaces_take_turns(
     await service_rows(quiet, "delete from jobs.procrastinate_jobs where lock <> %s", str(ada.space))
     await indexer.index_space(ada.space)
     assert {(await state(quiet, document))[0] for document in mine} == {"ready"}
+
+
+# --- who pays ---------------------------------------------------------------------------------------------------------
+
+EMBEDDED = """
+    select user_id, tokens_used, details ->> 'provider', details ->> 'model', (details ->> 'input_tokens')::int,
+           details ->> 'outcome'
+    from usage_logs where action = 'embed' and resource_id = %s order by created_at
+"""
+
+
+async def test_embedding_is_logged_for_who_added_the_document(
+    quiet: Database, ada: Learner, bob: Learner, indexer: Indexer
+) -> None:
+    await service_rows(quiet, "update spaces set visibility = 'shared' where id = %s returning id", ada.space)
+    await join_space(quiet, ada.space, bob.id, "editor")
+    document = await write(quiet, bob, "Knots", "The bowline holds.", ada.space)
+    await indexer.index_space(ada.space)
+    [row] = await service_rows(quiet, EMBEDDED, ada.space)
+    assert row == (bob.id, 0, "bundled", "test/words", row[4], "ok")
+    assert row[4] > 0
+    await service_rows(quiet, "update documents set created_by = null where id = %s returning id", document)
+    await rewrite(quiet, ada, document, "The sheet bend holds as well.")
+    await indexer.index_space(ada.space)
+    assert [row[0] for row in await service_rows(quiet, EMBEDDED, ada.space)] == [bob.id, ada.id]
+
+
+async def test_a_hosted_embedder_is_paid_before_it_is_asked(
+    quiet: Database, ada: Learner, vectors: WordVectors
+) -> None:
+    hosted = Indexer(quiet, Embedder("acme:words", 384, None, vectors))
+    await write(quiet, ada, "Knots", "The bowline holds.")
+    await hosted.index_space(ada.space)
+    [row] = await service_rows(quiet, EMBEDDED, ada.space)
+    assert row == (ada.id, row[4], "acme", "acme:words", row[4], "ok")
+    asked = len(vectors.embedded)
+    limit = (
+        "insert into assistant.plans (tier, tokens) values ('free', %s) on conflict (tier) do update set tokens = %s"
+    )
+    await service_rows(quiet, f"{limit} returning tier", row[4] + 1, row[4] + 1)
+    try:
+        document = await write(quiet, ada, "Sails", "The jib is in front.")
+        await hosted.index_space(ada.space)
+    finally:
+        await service_rows(quiet, "delete from assistant.plans returning tier")
+    status, error, _, _ = await state(quiet, document)
+    assert status == "failed"
+    assert "tokens a month" in str(error)
+    assert len(vectors.embedded) == asked
+    vectors.unavailable = True
+    other = await write(quiet, ada, "Ropes", "Hemp.")
+    await hosted.index_space(ada.space)
+    assert (await state(quiet, other))[0] == "queued"
+    assert [row[5] for row in await service_rows(quiet, EMBEDDED, ada.space)] == ["ok", "failed"]

@@ -5,17 +5,19 @@ from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from assistant.accounts.subscriptions import set_subscription
 from assistant.chat.runs import OverloadedError
+from assistant.chat.service import ResumedTurn
 from assistant.db.quotas import InstallationStoppedError, QuotaExceededError, TooManyTurnsError
 from assistant.db.session import Database
 from assistant.db.setup import Server
 from assistant.errors import AssistantError
 from assistant.llm.events import Usage
+from assistant.mentor.actions.service import Answer
 from assistant.usage.entries import ModelCall
 from assistant.usage.installation import Stop, lift_stop, publish_stop, standing
 from assistant.usage.reconcile import reconcile
@@ -159,6 +161,26 @@ async def test_a_model_that_the_plan_has_not_gives_way_to_the_services_own(
     assert not [event for event in events if event.get("name") == "model_not_in_plan"]
     models = [request.body["model"] for request in model_server.requests]
     assert models == ["claude-haiku-5-5", "claude-opus-5-5"]
+
+
+async def test_the_answer_to_a_proposal_is_no_second_message_and_is_taken_in_any_case(
+    desk: Desk, model_server: ScriptedModel, set_plan: SetPlan, make_person: MakePerson
+) -> None:
+    await set_plan(messages=1, turns=1)
+    person = await make_person()
+    model_server.script(say("Shall I?", ToolUse("create_task", {"title": "Buy a rope"})), say("It is there."))
+    asked = await desk.ask(person)
+    [proposal] = asked[-1]["outcome"]["interrupts"]
+    assert await desk.counter(person.id) == (1, 0, TURN_TOKENS, 0)
+    answer = Answer(UUID(proposal["id"]), approved=True)
+    turn = ResumedTurn(person.space_id, "t-1", uuid4().hex, [answer])
+    told = await desk.follow(person, await desk.service.resume_turn(person.principal, turn))
+    assert told[-1]["outcome"] == {"type": "success"}
+    assert await desk.counter(person.id) == (1, 0, 2 * TURN_TOKENS, 0)
+    assert await desk.rows("select title from tasks where space_id = %s", person.space_id) == [("Buy a rope",)]
+    tools = [(row["tool"], row["outcome"]) for row in await desk.logged(person, "tool")]
+    assert tools == [("create_task", "proposed"), ("create_task", "executed")]
+    assert await reconcile(desk.database) == []
 
 
 # --- each way that a turn ends ---------------------------------------------------------------------------------------
