@@ -23,7 +23,7 @@ from assistant.chat.budget import FIRST_TOKENS
 from assistant.db.setup import Server
 
 TOKENS = {"free": 60_000, "basic": 100_000, "pro": 250_000}
-MESSAGES = {"free": 6, "basic": 10, "pro": 30}
+MESSAGES = {"free": 2, "basic": 4, "pro": 8}
 TURNS = 4
 
 
