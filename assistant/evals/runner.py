@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Select, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.accounts.models import auth_users
@@ -24,6 +24,7 @@ from assistant.knowledge.extraction import MAX_CHARACTERS, MAX_TITLE, clean
 from assistant.knowledge.models import Document, DocumentIndexing
 from assistant.knowledge.retrieval import Retriever
 from assistant.llm.embeddings import Embedder
+from assistant.spaces.models import Space
 from assistant.spaces.service import open_space
 from assistant.worker import Worker
 
@@ -86,12 +87,17 @@ async def _remove(database: Database, me: Principal, user_id: UUID) -> None:
     """The documents in pieces, since one statement has only so much time; the rest goes with the user."""
     while True:
         async with database.session(me) as session:
-            some = select(Document.id).limit(BATCH)
+            some = select(Document.id).where(Document.space_id.in_(_own_spaces(user_id))).limit(BATCH)
             gone = (await session.scalars(delete(Document).where(Document.id.in_(some)).returning(Document.id))).all()
         if not gone:
             break
     async with database.service("accounts") as connection:
         await connection.execute(delete(auth_users).where(auth_users.c.id == user_id))
+
+
+def _own_spaces(user_id: UUID | None) -> Select[UUID]:
+    """Without the public ones, which everybody sees."""
+    return select(Space.id).where(Space.user_id == user_id)
 
 
 async def _fill_spaces(
@@ -129,15 +135,15 @@ async def _insert(
 
 async def _wait_for_index(database: Database, me: Principal, total: int, progress: Progress) -> int:
     """Number of chunks. Raises AssistantError for the first document that failed."""
-    counted = select(DocumentIndexing.status, func.count(), func.sum(DocumentIndexing.chunks)).group_by(
-        DocumentIndexing.status
-    )
+    ours = DocumentIndexing.space_id.in_(_own_spaces(me.user_id))
+    counted = select(DocumentIndexing.status, func.count(), func.sum(DocumentIndexing.chunks)).where(ours)
+    counted = counted.group_by(DocumentIndexing.status)
     while True:
         async with database.session(me) as session:
             states = {status: (count, chunks) for status, count, chunks in await session.execute(counted)}
             for status in ("failed", "quarantined"):
                 if status in states:
-                    failed = select(DocumentIndexing.error).where(DocumentIndexing.status == status).limit(1)
+                    failed = select(DocumentIndexing.error).where(ours, DocumentIndexing.status == status).limit(1)
                     raise AssistantError(f"A document could not be indexed: {await session.scalar(failed)}")
         ready, chunks = states.get("ready", (0, 0))
         progress("indexing documents", ready, total)

@@ -10,6 +10,7 @@ import pytest
 
 from assistant.db.session import Database
 from tests.cli.conftest import Goalspace, one_line
+from tests.fixtures.database import MakePerson
 
 TOPICS = {
     "knots": "A bowline makes a loop in the end of a rope that neither slips nor jams, and it is easy to untie.",
@@ -43,7 +44,18 @@ def sailing(tmp_path: Path) -> Path:
     )
 
 
-async def test_figures_and_run(goalspace: Goalspace, sailing: Path, tmp_path: Path, database: Database) -> None:
+async def test_figures_and_run(
+    goalspace: Goalspace, sailing: Path, tmp_path: Path, database: Database, make_person: MakePerson
+) -> None:
+    other = await make_person(visibility="public")  # whose documents everybody sees
+    async with database.service("maintain") as connection:
+        await connection.exec_driver_sql(
+            "insert into documents (space_id, title, content) values (%s, 'Other', 'A bowline.')", (other.space_id,)
+        )
+        await connection.exec_driver_sql(
+            "update assistant.document_indexing set status = 'failed', error = 'It failed' where space_id = %s",
+            (other.space_id,),
+        )
     run = tmp_path / "run.txt"
     result = await asyncio.to_thread(goalspace, "eval", "retrieval", str(sailing), "--run-out", str(run), "--json")
     assert (result.exit_code, result.stderr) == (0, "")
