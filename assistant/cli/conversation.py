@@ -60,6 +60,12 @@ class TextScreen:
                 self._sources = event["value"]
             case "CUSTOM" if event["name"] == "no_sources":
                 self._unsourced = True
+            case "CUSTOM" if event["name"] == "model_not_in_plan":
+                self._end_line()
+                names = event["value"]
+                self._out.print(
+                    f"[dim]{escape(names['model'])} is not in your plan: {escape(names['used'])} answers.[/dim]"
+                )
             case "CUSTOM" if event["name"] == "text_withheld":
                 self._end_line()
                 self._out.print("[dim]Sentences without a source in the documents were left out.[/dim]")

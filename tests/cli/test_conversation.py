@@ -35,3 +35,13 @@ def test_what_was_not_done_is_told_below_the_answer(
         {"type": "RUN_FINISHED", "outcome": {"type": "success"}},
     )
     assert lines == ["I've added [it]. Done.", expected]
+
+
+def test_another_model_than_the_space_names_is_told_before_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(
+        capsys,
+        {"type": "CUSTOM", "name": "model_not_in_plan", "value": {"model": "claude-opus", "used": "claude-haiku-5-5"}},
+        {"type": "TEXT_MESSAGE_CONTENT", "delta": "A knot."},
+        {"type": "RUN_FINISHED", "outcome": {"type": "success"}},
+    )
+    assert lines == ["claude-opus is not in your plan: claude-haiku-5-5 answers.", "A knot."]

@@ -115,6 +115,7 @@ const en = {
   // notices and problems
   'notice.no_sources': '', // said where sources would stand
   'notice.limit_reached': 'The mentor reached the limit of what one message may do.',
+  'notice.model_not_in_plan': '{model} is not in your plan: {used} answered.',
   'notice.text_withheld': 'Sentences without a source in the documents were left out.',
   'notice.claim_not_backed': 'Nothing was changed, though the mentor says so: {claims}',
   'notice.claim_not_backed.partly': 'This was not done, or not all of it, though the mentor says so: {claims}',
@@ -253,6 +254,7 @@ const de = {
   'tool.approval_required': '{what}: nicht ausgeführt, das braucht deine Zustimmung',
   'tool.failed': '{what}: fehlgeschlagen',
   'notice.limit_reached': 'Der Mentor hat erreicht, was eine einzelne Nachricht bewirken darf.',
+  'notice.model_not_in_plan': '{model} ist nicht in deinem Tarif: {used} hat geantwortet.',
   'notice.text_withheld': 'Sätze ohne Quelle in den Dokumenten wurden weggelassen.',
   'notice.claim_not_backed': 'Es wurde nichts geändert, obwohl der Mentor es sagt: {claims}',
   'notice.claim_not_backed.partly': 'Das wurde nicht oder nur zum Teil getan, obwohl der Mentor es sagt: {claims}',
@@ -270,6 +272,9 @@ const de = {
   'error.internal_error': 'Auf unserer Seite ging etwas schief.',
   'error.wrong_credentials': 'E-Mail oder Passwort stimmt nicht.',
   'error.email_taken': 'Für diese E-Mail gibt es schon ein Konto.',
+  'error.too_many_turns': 'Der Mentor arbeitet schon an so vielen Fragen, wie dein Tarif zugleich erlaubt. Warte auf eine Antwort.',
+  'error.overloaded': 'Der Mentor beantwortet gerade so viele Fragen, wie er kann. Frag in ein paar Sekunden noch einmal.',
+  'error.installation_stopped': 'Alle zusammen haben verbraucht, was der Betreiber für einen Monat erlaubt. Bis er weiterfragen lässt, antwortet der Mentor nicht.',
   'error.too_many_requests': 'Zu viele Versuche. Warte einen Augenblick.',
   signInTitle: 'Sprich mit deinem Mentor',
   signInLead: 'Melde dich an, um deine Lernräume zu erreichen.',
