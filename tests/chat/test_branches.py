@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
+import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from assistant.db.session import Database
+from assistant.db.setup import Server, connect
 from assistant.llm.events import TextDelta
 from assistant.mentor.events import MentorEvent, Turn, TurnRecord
 from assistant.mentor.history import blocks_of
@@ -261,3 +265,79 @@ async def test_a_message_far_up_is_edited_in_a_long_conversation(
     assert (await talk.client.post(f"/api/messages/{third['id']}/activate")).status_code == 200
     thread = (await talk.client.get(f"/api/spaces/{talk.space_id}/threads/t-1")).json()
     assert thread["message_count"] == 602
+
+
+@given(st.lists(st.tuples(st.sampled_from(["say", "replace", "follow", "show"]), st.integers(0, 99)), max_size=14))
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_however_it_is_edited_one_branch_is_shown_and_known_to_its_beginning(
+    server: Server, steps: list[tuple[str, int]]
+) -> None:
+    with connect(server.url) as connection, connection.transaction(force_rollback=True):
+        tree = Tree(connection)
+        for step, choice in steps:
+            tree.take(step, choice)
+            tree.check()
+
+
+class Tree:
+    """A conversation in the database, and beside it what it should be: the turn that each turn follows."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._run = connection.execute
+        self._person, self._space, goal = uuid4(), uuid4(), uuid4()
+        self._run("insert into auth.users (id) values (%s)", (self._person,))
+        self._run("insert into users (id, email) values (%s, %s)", (self._person, f"{self._person}@example.org"))
+        self._run("insert into goals (id, user_id, title) values (%s, %s, 'Sail')", (goal, self._person))
+        self._run(
+            "insert into spaces (id, goal_id, user_id, title) values (%s, %s, %s, 'Sea')",
+            (self._space, goal, self._person),
+        )
+        self.follows: dict[UUID, UUID | None] = {}
+        self.shown: UUID | None = None
+
+    def take(self, step: str, choice: int) -> None:
+        known = list(self.follows)
+        chosen = known[choice % len(known)] if known else None
+        if step == "show" and chosen is not None:
+            leaf = chosen
+            while later := [run for run, before in self.follows.items() if before == leaf]:
+                leaf = later[-1]
+            self._run("select private.show_branch(%s, %s, 't', %s)", (self._person, self._space, leaf))
+            self.shown = leaf
+        elif step != "show":
+            before = {"say": self.shown, "follow": chosen, "replace": self.follows.get(chosen) if chosen else None}[
+                step
+            ]
+            self._add(before, told=step != "say")
+
+    def _add(self, before: UUID | None, *, told: bool) -> None:
+        follows = str(before or "nothing") if told else ""
+        self._run("select set_config('assistant.follows', %s, true)", (follows,))
+        added: Any = self._run(
+            "insert into assistant.runs (user_id, space_id, thread_id, client_run_id, process, lease_until, status, "
+            "finished_at, created_at) values (%s, %s, 't', %s, gen_random_uuid(), now(), 'completed', now(), "
+            "clock_timestamp()) returning id",
+            (self._person, self._space, uuid4().hex),
+        ).fetchone()
+        self._run(
+            "insert into assistant.run_steps (run_id, n, role, blocks) values (%s, 0, 'user', "
+            "jsonb_build_array(repeat('x', %s)))",
+            (added[0], 2 ** len(self.follows) % 4093),
+        )
+        self.follows[added[0]] = before
+        self.shown = added[0]
+
+    def path(self, run: UUID | None) -> list[UUID]:
+        return [] if run is None else [*self.path(self.follows[run]), run]
+
+    def check(self) -> None:
+        rows: Any = self._run(
+            "select r.id, r.parent_id, r.is_active, r.history_size, private.size_of_steps(r.id) from assistant.runs r "
+            "where r.user_id = %s",
+            (self._person,),
+        ).fetchall()
+        stored = {run: (parent, active, size, own) for run, parent, active, size, own in rows}
+        assert {run: parent for run, (parent, *_) in stored.items()} == self.follows
+        assert {run for run, (_, active, *_) in stored.items() if active} == set(self.path(self.shown))
+        for run, (parent, _, size, _) in stored.items():
+            assert size == sum(stored[before][3] for before in self.path(parent)), run
