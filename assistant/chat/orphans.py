@@ -74,7 +74,9 @@ def _read(stored: Sequence[dict[str, Any]]) -> _Story:
                 record.text_in_steps = len(record.text)
             case "CUSTOM" if event["name"] == "tool_result":
                 value = event["value"]
-                story.tools[value["tool_call_id"]].status = str(value["data"].get("status", "done"))
+                # A run that resumes has the results of calls that another one made.
+                if (tool := story.tools.get(value["tool_call_id"])) is not None:
+                    tool.status = str(value["data"].get("status", "done"))
     return story
 
 
