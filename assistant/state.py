@@ -19,6 +19,7 @@ from assistant.db.session import Database
 from assistant.db.setup import Server, open_server
 from assistant.health import Readiness
 from assistant.identity import Authenticator, TokenIssuer, build_issuer, build_verifier, installation_secret
+from assistant.knowledge.formats.readers import Readers
 from assistant.knowledge.retrieval import Retriever
 from assistant.limits import Limits
 from assistant.llm.embeddings import Embedder, build_embedder
@@ -63,6 +64,7 @@ class Services:
     unsubscribing: Unsubscribing
     limits: Limits
     readiness: Readiness
+    readers: Readers
     embedder: Embedder
     retriever: Retriever
     actions: Actions
@@ -131,6 +133,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             invitations=Invitations(links, sends_mail=settings.smtp_url is not None),
             unsubscribing=unsubscribing,
             readiness=readiness,
+            readers=await stack.enter_async_context(Readers()),
             embedder=embedder,
             retriever=retriever,
             actions=Actions(database),

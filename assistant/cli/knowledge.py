@@ -17,6 +17,7 @@ from assistant.db.setup import open_server
 from assistant.db.statistics import MANY, refresh_statistics
 from assistant.errors import AssistantError
 from assistant.knowledge import repository
+from assistant.knowledge.formats.readers import Readers
 from assistant.knowledge.ingestion import Stored, find_files, read_path, store_file
 from assistant.knowledge.models import DocumentIndexing
 from assistant.knowledge.retrieval import Retriever
@@ -40,7 +41,9 @@ SNIPPET: Final = 300
 @click.argument("places", metavar="PATH_OR_URL...", nargs=-1, required=True)
 @click.option("--user", "email", help="Who puts them in: an e-mail address. Without it the space's owner.")
 def ingest(space: UUID, places: tuple[str, ...], email: str | None) -> int:
-    """Put Markdown, text and HTML files, or folders of them, into SPACE, and wait until they can be searched.
+    """Put files, or folders of them, into SPACE, and wait until they can be searched.
+
+    PDF, Word, PowerPoint, Excel, CSV, EPUB, HTML, Markdown, notebooks, subtitles, source code and plain text.
 
     One line per document. A file that was put in before is brought up to date; one that did not change says so. Exit
     code 1 if any document failed.
@@ -58,9 +61,9 @@ async def _ingest(settings: Settings, space: UUID, places: Sequence[str], email:
         principal = await find_space(database, space, email)
         async with database.session(principal) as session:
             await get_space(session, space)
-        async with Worker(server, database, embedder):
+        async with Worker(server, database, embedder), Readers() as readers:
             with Report() as report:
-                waiting = await _store_all(database, principal, space, places, report)
+                waiting = await _store_all(database, principal, space, places, report, readers)
                 are_many = len(waiting) >= MANY
                 await _wait_for(database, principal, waiting, report)
                 if are_many:
@@ -108,7 +111,7 @@ class Report:
 
 
 async def _store_all(
-    database: Database, principal: Principal, space: UUID, places: Sequence[str], report: Report
+    database: Database, principal: Principal, space: UUID, places: Sequence[str], report: Report, readers: Readers
 ) -> dict[UUID, tuple[str, Stored]]:
     """Each file in a transaction of its own, so that the first ones are indexed while the next ones are read."""
     stored: dict[UUID, tuple[str, Stored]] = {}
@@ -118,7 +121,7 @@ async def _store_all(
                 report.expect()
                 name = str(path)
                 try:
-                    extracted, source = await read_path(path)
+                    extracted, source = await read_path(path, readers)
                     async with database.session(principal) as session:
                         entry = await store_file(session, space, extracted, source)
                     stored[entry.document_id] = (name, entry)

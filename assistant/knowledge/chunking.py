@@ -4,6 +4,7 @@ A chunk is a verbatim, contiguous slice of the text, so that a citation can poin
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -27,6 +28,9 @@ MAX_WHOLE: Final = 300
 MAX_SECTIONS: Final = 20
 """So many headings with hardly a word below them stay together."""
 
+PAGE_BREAK: Final = "\f"
+"""Between two pages of a document that has pages. No chunk stands on two of them."""
+
 HEADING_SEPARATOR: Final = " › "
 MAX_HEADING: Final = 400
 """Characters of a heading path. What is longer is no heading."""
@@ -45,12 +49,13 @@ _LAST_RESORTS: Final = (r"\s+", r"\S{200}")
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`text` is content[start:end]; `heading` the path of headings above it, outermost first."""
+    """`text` is content[start:end]; `heading` the path of headings above it, outermost first; pages count from 1."""
 
     text: str
     start: int
     end: int
     heading: str | None
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +76,12 @@ class _Block:
 
 @dataclass(frozen=True, slots=True)
 class _Section:
+    """What stands under one heading, on one page."""
+
     path: tuple[str, ...]
     heading_start: int
     blocks: tuple[_Block, ...]
+    page: int | None
 
     @property
     def size(self) -> int:
@@ -87,9 +95,11 @@ def split_into_chunks(content: str, *, structured: bool = True) -> list[Chunk]:
     Takes time in proportion to the text. Text of headings only is one chunk after another of headings.
     """
     blocks = list(_blocks(content, structured=structured))
-    sections = list(_sections(blocks))
+    pages = _Pages(content)
+    sections = list(_sections(blocks, pages))
     if not sections:  # headings and nothing below them
-        sections = [_Section((), block.start, (replace(block, level=0),)) for block in blocks if block.title]
+        alone = (replace(block, level=0) for block in blocks if block.title)
+        sections = [_Section((), block.start, (block,), pages.at(block.start)) for block in alone]
     groups = _join_short_sections(sections)
     return [chunk for group in groups for chunk in _pack(content, group)]
 
@@ -99,6 +109,17 @@ def word_count(text: str) -> int:
     unspaced = len(_UNSPACED.findall(text))
     words = len(_WORD.findall(text)) + (2 * unspaced) // 3
     return max(words, (len(text) - unspaced) // 12)
+
+
+class _Pages:
+    """Where each page after the first begins."""
+
+    def __init__(self, content: str) -> None:
+        self._breaks = [match.start() for match in re.finditer(PAGE_BREAK, content)]
+
+    def at(self, offset: int) -> int | None:
+        """The page of this place, from 1; None in a text without pages."""
+        return bisect_right(self._breaks, offset) + 1 if self._breaks else None
 
 
 # ── lines → blocks ───────────────────────────────────────────────────────────────────────────────
@@ -184,26 +205,31 @@ def _block(content: str, start: int, end: int, *, whole: bool, lines: bool) -> _
 # ── blocks → sections ────────────────────────────────────────────────────────────────────────────
 
 
-def _sections(blocks: Iterable[_Block]) -> Iterator[_Section]:
-    """What stands under one heading. A heading with nothing of its own lives on in the paths of those below it."""
+def _sections(blocks: Iterable[_Block], pages: _Pages) -> Iterator[_Section]:
+    """What stands under one heading. A heading with nothing of its own lives on in the paths of those below it.
+
+    Where a page ends, its section does; the next page goes on under the same heading.
+    """
     above: list[tuple[int, str]] = []
     heading_start: int | None = None
     inside: list[_Block] = []
+    page = pages.at(0)
     for block in blocks:
+        if inside and heading_start is not None and (block.level or pages.at(block.start) != page):
+            yield _Section(tuple(title for _, title in above), heading_start, tuple(inside), page)
+            inside, heading_start = [], None
+        page = pages.at(block.start)
         if not block.level:
             if heading_start is None:
                 heading_start = block.start
             inside.append(block)
             continue
-        if inside and heading_start is not None:
-            yield _Section(tuple(title for _, title in above), heading_start, tuple(inside))
-            inside = []
         above = [entry for entry in above if entry[0] < block.level]
         if block.title:
             above.append((block.level, block.title))
         heading_start = block.start
     if inside and heading_start is not None:
-        yield _Section(tuple(title for _, title in above), heading_start, tuple(inside))
+        yield _Section(tuple(title for _, title in above), heading_start, tuple(inside), page)
 
 
 def _join_short_sections(sections: Sequence[_Section]) -> Iterator[list[_Section]]:
@@ -215,7 +241,7 @@ def _join_short_sections(sections: Sequence[_Section]) -> Iterator[list[_Section
         common = _common(path, section.path)
         fits = size + section.size <= MAX_WORDS * 2 // 3 and len(group) < MAX_SECTIONS
         short = section.size < FEW_WORDS or longest < FEW_WORDS
-        related = len(common) + 1 >= min(shallowest, len(section.path))
+        related = len(common) + 1 >= min(shallowest, len(section.path)) and (not group or group[0].page == section.page)
         if group and not (fits and short and related):
             yield group
             group, size, longest = [], 0, 0
@@ -242,7 +268,7 @@ def _pack(content: str, group: Sequence[_Section]) -> Iterator[Chunk]:
     if len(group) > 1:  # the headings stand inside of the chunk, but for the common ones
         path = reduce(_common, (section.path for section in group))
         start = group[0].blocks[0].start if group[0].path == path else group[0].heading_start
-        yield _chunk(content, start, group[-1].blocks[-1].end, path)
+        yield _chunk(content, start, group[-1].blocks[-1].end, path, group[0].page)
         return
     (section,) = group
     parts = -(-section.size // MAX_WORDS) or 1
@@ -253,12 +279,12 @@ def _pack(content: str, group: Sequence[_Section]) -> Iterator[Chunk]:
     for piece in pieces:
         even = left / parts  # equal chunks rather than full ones and a rest
         if inside and (size + piece.size > MAX_WORDS or (size + piece.size / 2 > even and parts > 1)):
-            yield _chunk(content, inside[0].start, inside[-1].end, section.path)
+            yield _chunk(content, inside[0].start, inside[-1].end, section.path, section.page)
             left, parts = left - size, max(parts - 1, 1)
             inside, size = [], 0
         inside.append(piece)
         size += piece.size
-    yield _chunk(content, inside[0].start, inside[-1].end, section.path)
+    yield _chunk(content, inside[0].start, inside[-1].end, section.path, section.page)
 
 
 def _pieces(content: str, block: _Block) -> Iterator[_Block]:
@@ -291,9 +317,9 @@ def _cost(text: str) -> int:
     return word_count(text) or len(text[:1])
 
 
-def _chunk(content: str, start: int, end: int, path: Sequence[str]) -> Chunk:
+def _chunk(content: str, start: int, end: int, path: Sequence[str], page: int | None) -> Chunk:
     text = content[start:end]
     lead = len(text) - len(text.lstrip())
     text = text.strip()
     heading = HEADING_SEPARATOR.join(path)[:MAX_HEADING].strip() or None
-    return Chunk(text, start + lead, start + lead + len(text), heading)
+    return Chunk(text, start + lead, start + lead + len(text), heading, page)

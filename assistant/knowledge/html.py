@@ -42,7 +42,7 @@ _MARKDOWN_BLOCK = re.compile(r"^(#{1,6}(?:\s|$)|`{3}|~{3}|>)")
 
 
 def html_to_markdown(markup: str) -> tuple[str | None, str]:
-    """The page's title and its text. Raises InvalidError where it is nested deeper than any page."""
+    """The page's title and its text. Raises InvalidError where it is nested deeper than any page, MemoryError."""
     parser = etree.HTMLParser(
         encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True, recover=True
     )
@@ -50,7 +50,10 @@ def html_to_markdown(markup: str) -> tuple[str | None, str]:
         root = etree.fromstring(markup.encode("utf-8", "replace"), parser)
     except etree.XMLSyntaxError:  # not one element in it
         root = None
-    if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
+    faults = {entry.type_name for entry in parser.error_log}
+    if "ERR_NO_MEMORY" in faults:
+        raise MemoryError
+    if "ERR_RESOURCE_LIMIT" in faults:
         raise _too_deep()
     if root is None:
         return None, ""

@@ -18,7 +18,7 @@ from assistant.db.session import Database
 from assistant.errors import AssistantError, TooLargeError, UnavailableError
 from assistant.knowledge import store
 from assistant.knowledge.chunking import HEADING_SEPARATOR, Chunk, split_into_chunks, word_count
-from assistant.knowledge.extraction import read_text
+from assistant.knowledge.extraction import PLAIN, read_text
 from assistant.knowledge.language import detect_language
 from assistant.knowledge.lexical import Analysis, analyse
 from assistant.knowledge.store import NewChunk, Work
@@ -220,7 +220,7 @@ def _hash(work: Work) -> str:
 
 def _draft(work: Work) -> list[_Draft]:
     markup = work.content_format or work.content_type
-    chunks = split_into_chunks(work.content, structured=markup != "text")
+    chunks = split_into_chunks(work.content, structured=markup not in PLAIN)
     if len(chunks) > MAX_CHUNKS:
         raise TooLargeError(f"The document has {len(chunks)} sections; at most {MAX_CHUNKS} fit.")
     language = detect_language(work.content)
@@ -247,6 +247,7 @@ def _name_chunks(drafts: Sequence[_Draft], old: Sequence[tuple[bytes, UUID]]) ->
             index=index,
             text=draft.chunk.text,
             heading=draft.chunk.heading,
+            page=draft.chunk.page,
             start=draft.chunk.start,
             end=draft.chunk.end,
             language=draft.language,

@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.errors import InvalidError, NotFoundError, TooLargeError, UnsupportedError
 from assistant.knowledge import repository, service
-from assistant.knowledge.extraction import MAX_BYTES, SUFFIXES, Extracted, read_file
+from assistant.knowledge.extraction import MAX_BYTES, Extracted
+from assistant.knowledge.formats.readers import Readers
+from assistant.knowledge.formats.reading import SUFFIXES
 from assistant.knowledge.service import Entry
 
 Change = Literal["added", "changed", "unchanged"]
@@ -27,7 +29,7 @@ class Stored:
 
 
 def find_files(place: str) -> Iterator[Path]:
-    """The file of that name, or in a folder all that are Markdown, text or HTML by their names, sorted.
+    """The file of that name, or in a folder all that can be read by their names, sorted.
 
     Hidden files and folders are passed over, and links, which may lead out of the folder. Raises NotFoundError,
     InvalidError (a folder without any), and UnsupportedError for an address.
@@ -49,18 +51,19 @@ def find_files(place: str) -> Iterator[Path]:
                 found = True
                 yield file
     if not found:
-        raise InvalidError("there is no Markdown, text or HTML file in this folder")
+        raise InvalidError("there is no file in this folder that can be read")
 
 
-async def read_path(path: Path) -> tuple[Extracted, str]:
+async def read_path(path: Path, readers: Readers) -> tuple[Extracted, str]:
     """The file's text, and where it lies. Raises InvalidError, TooLargeError, UnsupportedError, OSError."""
-    return await asyncio.to_thread(_read, path)
+    data, source = await asyncio.to_thread(_load, path)
+    return await readers.read(data, path.name), source
 
 
-def _read(path: Path) -> tuple[Extracted, str]:
+def _load(path: Path) -> tuple[bytes, str]:
     if path.stat().st_size > MAX_BYTES:
         raise TooLargeError(f"The file is larger than {MAX_BYTES // 1024 // 1024} MiB.")
-    return read_file(path.read_bytes(), path.name), path.resolve().as_posix()
+    return path.read_bytes(), path.resolve().as_posix()
 
 
 async def store_file(session: AsyncSession, space_id: UUID, extracted: Extracted, source: str) -> Stored:

@@ -18,7 +18,8 @@ from assistant.errors import InvalidError
 from assistant.http import signed_in, visible
 from assistant.idempotency import idempotent
 from assistant.knowledge import service
-from assistant.knowledge.extraction import MAX_BYTES, MAX_TITLE, Extracted, parse_format, read_file, read_text
+from assistant.knowledge.extraction import MAX_BYTES, MAX_TITLE, Extracted, parse_format, read_text
+from assistant.knowledge.formats.readers import Readers
 from assistant.knowledge.lists import DOCUMENTS
 from assistant.knowledge.models import Document
 from assistant.knowledge.retrieval import Retriever
@@ -101,12 +102,13 @@ class SpaceDocumentController(Controller):
         me: NamedDependency[UUID],
         db_session: NamedDependency[AsyncSession],
         limits: NamedDependency[Limits],
+        readers: NamedDependency[Readers],
     ) -> DocumentRead:
-        """Add a document: Markdown, plain text or HTML, as JSON or as the `file` of a form. It is searchable a moment
-        later: `indexing` says how far it is. For the owner, admins and editors.
+        """Add a document: a text as JSON, or a file of any readable format as the `file` of a form. It is searchable a
+        moment later: `indexing` says how far it is. For the owner, admins and editors.
         """
         await limits.count_upload(me)
-        extracted = await _read_body(request)
+        extracted = await _read_body(request, readers, me)
         return read_entry(await service.add_extracted(db_session, space_id, extracted))
 
     @get("/search", operation_id="SearchDocuments", guards=[signed_in, sees_space])
@@ -170,7 +172,7 @@ async def _read(session: AsyncSession, document_id: UUID) -> DocumentRead:
     return read_entry(await service.get_document(session, document_id))
 
 
-async def _read_body(request: Request[Any, Any, State]) -> Extracted:
+async def _read_body(request: Request[Any, Any, State], readers: Readers, me: UUID) -> Extracted:
     """What was posted, read. Raises BadRequestError, InvalidError, TooLargeError, UnsupportedError."""
     if request.content_type[0] != "multipart/form-data":
         body = await request.json()
@@ -184,5 +186,5 @@ async def _read_body(request: Request[Any, Any, State]) -> Extracted:
         raise InvalidError("Send the document as the form's field `file`.", path="file")
     if title is not None and not (isinstance(title, str) and 0 < len(title.strip()) <= MAX_TITLE):
         raise InvalidError(f"A title has 1 to {MAX_TITLE} characters.", path="title")
-    extracted = read_file(await file.read(), file.filename)
+    extracted = await readers.read(await file.read(), file.filename, owner=me)
     return extracted if title is None else replace(extracted, title=title.strip())

@@ -41,6 +41,7 @@ class NewChunk:
     index: int
     text: str
     heading: str | None
+    page: int | None
     start: int
     end: int
     language: str
@@ -142,14 +143,15 @@ _DELETE_CHUNKS: Final = "delete from public.document_embeddings where document_i
 
 _INSERT_CHUNKS: Final = """
 insert into public.document_embeddings
-    (id, document_id, space_id, chunk_index, chunk_text, heading, start_offset, end_offset, language, length,
-     model, input_hash, search_vector, embedding)
-select n.id, %s, %s, n.chunk_index, n.chunk_text, n.heading, n.start_offset, n.end_offset, n.language,
-       n.length, %s, n.input_hash, v.vector::halfvec,
+    (id, document_id, space_id, chunk_index, chunk_text, heading, page, start_offset, end_offset, language,
+     length, model, input_hash, search_vector, embedding)
+select n.id, %s, %s, n.chunk_index, n.chunk_text, n.heading, n.page, n.start_offset, n.end_offset,
+       n.language, n.length, %s, n.input_hash, v.vector::halfvec,
        case when vector_dims(v.vector) = 1536 then v.vector
             else v.vector || array_fill(0::real, array[1536 - vector_dims(v.vector)])::vector end
-from unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[], %s::int[], %s::text[], %s::int[], %s::bytea[])
-     as n(id, chunk_index, chunk_text, heading, start_offset, end_offset, language, length, input_hash)
+from unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[], %s::int[], %s::int[], %s::text[], %s::int[],
+            %s::bytea[])
+     as n(id, chunk_index, chunk_text, heading, page, start_offset, end_offset, language, length, input_hash)
 join (
     select input_hash, vector from unnest(%s::bytea[], %s::text[]::vector[]) as given(input_hash, vector)
     union all
@@ -258,7 +260,10 @@ async def insert_chunks(
     if not chunks:
         return
     columns = zip(
-        *((c.id, c.index, c.text, c.heading, c.start, c.end, c.language, c.length, c.input_hash) for c in chunks),
+        *(
+            (c.id, c.index, c.text, c.heading, c.page, c.start, c.end, c.language, c.length, c.input_hash)
+            for c in chunks
+        ),
         strict=True,
     )
     written = [write_vector(vector) for vector in vectors]

@@ -90,7 +90,7 @@ def test_what_fails_has_a_line_and_the_rest_goes_in(goalspace: Goalspace, space:
     assert lines[f"{notes}/binary.txt"] == "failed: This is not a text file."
     assert lines[str(nested)] == "failed: The page is nested deeper than 500 elements."
     assert lines["missing.md"] == "failed: there is no such file or folder"
-    assert lines[str(bare)] == "failed: there is no Markdown, text or HTML file in this folder"
+    assert lines[str(bare)] == "failed: there is no file in this folder that can be read"
     assert lines["https://example.org/page"].startswith("failed: addresses are not fetched")
     assert len(lines) == 9
 

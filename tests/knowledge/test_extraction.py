@@ -4,7 +4,8 @@ import pytest
 
 from assistant.errors import InvalidError, TooLargeError, UnsupportedError
 from assistant.knowledge import extraction
-from assistant.knowledge.extraction import decode, parse_format, read_file, read_text
+from assistant.knowledge.extraction import decode, parse_format, read_text
+from assistant.knowledge.formats.reading import read_file
 
 
 def test_a_document_is_called_what_it_calls_itself() -> None:
@@ -61,8 +62,8 @@ def test_line_breaks_and_characters_that_nobody_sees() -> None:
         (b"", InvalidError),
         (b" \r\n ", InvalidError),
         (b"\x01\x02", InvalidError),
-        (b"%PDF-1.4", UnsupportedError),
-        (b"PK\x03\x04rest", UnsupportedError),
+        (b"%PDF-1.4", InvalidError),
+        (b"PK\x03\x04rest", InvalidError),
         (b"text\0text", UnsupportedError),
         (b"\xff\xfea", UnsupportedError),
         (b"<svg xmlns='x'/>", UnsupportedError),

@@ -90,8 +90,8 @@ async def test_files_are_read_by_their_content(ada: Caller, space: str) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "status"),
     [
-        ("book.pdf", b"%PDF-1.7 ...", 415),
-        ("fake.md", b"PK\x03\x04 ...", 415),
+        ("book.pdf", b"%PDF-1.7 ...", 422),
+        ("fake.md", b"PK\x03\x04 ...", 422),
         ("binary.txt", b"abc\x00def", 415),
         ("feed.xml", b"<?xml version='1.0'?><rss/>", 415),
         ("empty.md", b"", 422),

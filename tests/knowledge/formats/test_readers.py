@@ -1,0 +1,119 @@
+"""Processes that read files: what harms one of them harms one file."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+
+from assistant.errors import InvalidError, TooLargeError, UnsupportedError
+from assistant.knowledge.extraction import Extracted
+from assistant.knowledge.formats import process
+from assistant.knowledge.formats.readers import Readers
+
+PAGE = b"<html><title>Knots</title><p>Bowline"
+LABOUR = b"<html>" + b"<p>a<b>b</b>" * 1_000_000
+"""Takes some seconds, and some hundred megabytes."""
+
+
+@pytest.fixture
+async def readers() -> AsyncIterator[Readers]:
+    async with Readers() as opened:
+        yield opened
+
+
+def children() -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process(os.getpid()).children()
+        if child.status() != psutil.STATUS_ZOMBIE and "assistant.knowledge.formats.process" in child.cmdline()
+    ]
+
+
+async def read_page(readers: Readers) -> Extracted:
+    return await readers.read(PAGE, "a.html")
+
+
+async def test_a_process_is_used_again_and_ends_with_its_owner(readers: Readers) -> None:
+    async with Readers() as own:
+        before = children()
+        assert (await own.read(b"# Plain", "a.md")).title == "Plain"
+        assert children() == before
+        for _ in range(3):
+            assert (await read_page(own)).content == "Bowline"
+        with pytest.raises(InvalidError, match="damaged"):
+            await own.read(b"%PDF-1.4", "a.pdf")
+        [child] = set(children()) - set(before)
+        environment = child.environ()
+    assert not child.is_running()
+    assert environment.keys() <= {"PYTHONPATH", "LC_CTYPE"}  # the interpreter sets the second
+
+
+async def begun(readers: Readers) -> tuple[asyncio.Task[Extracted], psutil.Process]:
+    """A file that takes long, and the process that is reading it."""
+    task = asyncio.create_task(readers.read(LABOUR, "a.html", owner="bob"))
+    async with asyncio.timeout(10):
+        while True:
+            await asyncio.sleep(0.01)
+            if found := children():
+                return task, found[0]
+
+
+async def test_a_process_that_was_killed_harms_one_file(readers: Readers) -> None:
+    bad, child = await begun(readers)
+    child.kill()
+    with pytest.raises(UnsupportedError, match="damaged, or made to harm"):
+        await bad
+    assert (await read_page(readers)).title == "Knots"
+
+
+async def test_one_who_waits_no_longer_leaves_no_process_at_work(readers: Readers) -> None:
+    waiting, child = await begun(readers)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not child.is_running()
+    assert (await read_page(readers)).title == "Knots"
+
+
+@pytest.mark.parametrize(
+    ("memory", "cpu_seconds", "seconds", "says"),
+    [
+        (200 * 1024 * 1024, 45, 60, "memory|made to harm"),
+        (process.MEMORY, 0, 60, "of computing"),
+        (process.MEMORY, 45, 0.4, "longer than the 0.4 s"),
+    ],
+)
+async def test_limits_of_memory_and_time_are_kept(memory: int, cpu_seconds: int, seconds: float, says: str) -> None:
+    async with Readers(memory=memory, cpu_seconds=cpu_seconds, seconds=seconds) as limited:
+        with pytest.raises((TooLargeError, UnsupportedError), match=says):
+            await limited.read(LABOUR, "a.html")
+        assert (await read_page(limited)).title == "Knots"
+
+
+async def test_others_do_not_wait_for_all_files_of_one(readers: Readers) -> None:
+    many = [asyncio.create_task(readers.read(LABOUR, "a.html", owner="bob")) for _ in range(5)]
+    await asyncio.sleep(0)
+    assert (await readers.read(PAGE, "a.html", owner="ada")).title == "Knots"
+    assert not any(task.done() for task in many)
+    for task in many:
+        task.cancel()
+    await asyncio.gather(*many, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        "import socket; socket.socket()",
+        "import subprocess; subprocess.run(['true'])",
+        "import os; os.system('true')",
+        "open('/dev/null', 'w')",
+    ],
+)
+def test_a_parser_that_was_taken_over_reaches_nobody(does: str) -> None:
+    code = f"from assistant.knowledge.formats import process; process._confine(process.MEMORY)\n{does}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].startswith("PermissionError"), done.stderr
