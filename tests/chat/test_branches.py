@@ -256,7 +256,7 @@ async def test_what_else_is_forwarded_is_let_be(talk: Talk, props: Any) -> None:
 async def test_a_message_far_up_is_edited_in_a_long_conversation(
     talk: Talk, database: Database, person: Person
 ) -> None:
-    await plant_turns(database, person, 300)
+    await plant_turns(database, person, 100)
     third = (await talk.messages())[4]
 
     await talk.say("Else?", "Yes.", replaces=third["id"])
@@ -264,11 +264,11 @@ async def test_a_message_far_up_is_edited_in_a_long_conversation(
     assert await talk.texts() == ["Question 0?", "Answer 0 ", "Question 1?", "Answer 1 ", "Else?", "Yes."]
     assert (await talk.client.post(f"/api/messages/{third['id']}/activate")).status_code == 200
     thread = (await talk.client.get(f"/api/spaces/{talk.space_id}/threads/t-1")).json()
-    assert thread["message_count"] == 602
+    assert thread["message_count"] == 202
 
 
-@given(st.lists(st.tuples(st.sampled_from(["say", "replace", "follow", "show"]), st.integers(0, 99)), max_size=14))
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(["say", "replace", "follow", "show"]), st.integers(0, 99)), max_size=10))
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_however_it_is_edited_one_branch_is_shown_and_known_to_its_beginning(
     server: Server, steps: list[tuple[str, int]]
 ) -> None:

@@ -78,7 +78,7 @@ async def test_the_latest_turns_are_told_and_the_summary_stands_for_the_others(
 async def test_a_turn_reads_no_more_of_a_long_conversation_than_of_a_short_one(
     database: Database, person: Person
 ) -> None:
-    await plant_turns(database, person, 1_000, size=3_000)
+    await plant_turns(database, person, 400, size=3_000)
 
     plan = await explain(database, person, await add_turn(database, person, "And now?"))
 
