@@ -153,3 +153,9 @@ class TurnRecord:
     def estimated(self) -> bool:
         """Some call ended before its model said what it had used, so part of `usage` is an estimate."""
         return is_estimated(self.entries)
+
+    def notice(self, name: str, value: dict[str, Any]) -> Notice:
+        """Something to be told beside the text; kept with the answer."""
+        notice = Notice(name, value)
+        self.notices.append(notice)
+        return notice

@@ -13,16 +13,12 @@ What was said and used so far stands in the TurnRecord at any moment, also where
 """
 
 import asyncio
-import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import structlog
 
 from assistant.db.session import Database
@@ -30,21 +26,12 @@ from assistant.errors import AssistantError
 from assistant.knowledge.language import detect_language
 from assistant.knowledge.retrieval import Passage, Retriever
 from assistant.llm.events import (
-    NO_USAGE,
-    Block,
-    Completed,
     Model,
-    ModelError,
     ModelRequest,
     TextDelta,
-    ToolInputDelta,
-    ToolUseStarted,
-    Usage,
 )
 from assistant.llm.pricing import resolve_model
 from assistant.llm.prompts import PromptLibrary
-from assistant.llm.tokens import content_tokens, estimate_tokens, text_tokens
-from assistant.mentor.actions.models import Action
 from assistant.mentor.actions.service import Actions, told
 from assistant.mentor.actions.wording import tell
 from assistant.mentor.aside import OFFLINE, paid_by
@@ -65,76 +52,32 @@ from assistant.mentor.context import (
     build_system,
     check_prompt,
     fit_passages,
-    is_tainted,
-    mark_for_cache,
 )
 from assistant.mentor.delimiting import new_marker
-from assistant.mentor.events import Budget, MentorEvent, Message, Notice, ToolResult, ToolUseEnded, Turn, TurnRecord
+from assistant.mentor.events import MentorEvent, Message, ToolResult, Turn, TurnRecord
 from assistant.mentor.grounding import ground
 from assistant.mentor.history import add_question, prepare_history, resume_history
 from assistant.mentor.offline.lessons import asks_back
 from assistant.mentor.policies import (
-    ANSWER_CHARACTERS,
-    IDENTICAL_FAILURES,
     OUTPUT_TOKENS,
     PASSAGES,
-    ROUNDS,
-    TOOL_CALLS,
-    TOOL_INPUT_CHARACTERS,
-    WRITES,
 )
 from assistant.mentor.repository import passages_of_chunks
+from assistant.mentor.rounds import Rounds, result_block
 from assistant.mentor.spoken import spoken
 from assistant.mentor.state import LearnerState, load_learner_state, write_state
-from assistant.mentor.tools import is_write, offered, run_tool
-from assistant.mentor.toolspec import Numbered, ToolOutcome, numbered, outcome
+from assistant.mentor.tools import offered
 from assistant.spaces.mentor_config import MentorConfig
-from assistant.usage.entries import ModelCall, Outcome, tool_entry
+from assistant.usage.entries import tool_entry
 
 log = structlog.get_logger(__name__)
 
 PROMPT: Final = "mentor"
-SEARCH: Final = "search_documents"
 
 UNCHOSEN_MODEL: Final = "claude-3-haiku"
 """The preference that the schema gives to everybody: no choice, so that the service's own model answers."""
 
 OUTCOME: Final = "(The learner has answered what was proposed earlier.)"
-
-LIMIT_REACHED: Final = outcome(
-    "not_done",
-    code="limit_reached",
-    message="Nothing was done: this turn's limit is reached, and no more tools will run in it. "
-    "Answer now with what you have, and say what is left to do.",
-)
-
-
-@dataclass(slots=True)
-class _Limits:
-    """What a turn has used of what it may."""
-
-    calls: int = 0
-    writes: int = 0
-    failures: Counter[bytes] = field(default_factory=Counter)
-    reached: str | None = None
-
-    def admit(self, call: Block) -> bool:
-        """Whether this call may still run; counts it if so."""
-        if self.reached is None and self.calls >= TOOL_CALLS:
-            self.reached = "tool_calls"
-        if self.reached is None and is_write(call["name"]) and self.writes >= WRITES:
-            self.reached = "writes"
-        if self.reached is not None:
-            return False
-        self.calls += 1
-        self.writes += is_write(call["name"])
-        return True
-
-    def note_failure(self, call: Block) -> None:
-        key = msgspec.json.encode([call["name"], call["input"]], order="sorted")
-        self.failures[key] += 1
-        if self.failures[key] >= IDENTICAL_FAILURES:
-            self.reached = "identical_failures"
 
 
 class Mentor:
@@ -169,7 +112,7 @@ class Mentor:
         wanted = config.model or preferred
         record.model = await self._choose_model(turn, wanted)
         if wanted is not None and record.model != resolve_model(wanted):
-            yield _notice(record, "model_not_in_plan", {"model": wanted, "used": record.model})
+            yield record.notice("model_not_in_plan", {"model": wanted, "used": record.model})
         context = MentorContext(
             principal=turn.principal,
             space_id=turn.space_id,
@@ -198,7 +141,7 @@ class Mentor:
             state, passages, turn.question, context.marker, language=context.config.language, searched=searched
         )
         turn.conversation.append("user", question)
-        rounds = _Rounds(self._model, context, turn, record, passages or [])
+        rounds = Rounds(self._model, context, turn, record, passages or [])
         request = self._request(record, context, add_question(earlier, question))
         rounds.acted = not searched  # then it is about the learner's own things, too
         held = self._held(turn, context, state, [question[0]["text"]], searched=passages is not None)
@@ -207,7 +150,7 @@ class Mentor:
                 yield event
         told = record.waiting or rounds.acted or record.citations
         if searched and passages is not None and not told and not asks_back(record.text):
-            yield _notice(record, "no_sources", {})
+            yield record.notice("no_sources", {})
 
     async def _resume(
         self, turn: Turn, record: TurnRecord, context: MentorContext, state: LearnerState, history: list[Message]
@@ -226,7 +169,7 @@ class Mentor:
         if not turn.resumption.goes_on:
             record.waiting = [each for each in asked if each.status == "proposed"]
             return
-        results = [_result_block(action.call_id, told(action)) for action in settled]
+        results = [result_block(action.call_id, told(action)) for action in settled]
         messages = resume_history(history, results)
         if messages is None:  # the conversation has gone on: what came of it is told in the words of what is stored
             text = "\n\n".join(tell(each.status, each.effect, each.result) for each in settled)
@@ -238,7 +181,7 @@ class Mentor:
         turn.conversation.append("user", results)
         record.executed += executed_since_question(messages)
         shown = await passages_of_chunks(self._database, turn.principal, turn.resumption.shown)
-        rounds = _Rounds(self._model, context, turn, record, shown)
+        rounds = Rounds(self._model, context, turn, record, shown)
         rounds.acted = True
         request = self._request(record, context, messages)
         own = [write_state(state, context.marker), *(each["content"] for each in results)]
@@ -267,7 +210,7 @@ class Mentor:
         return _Held(own, language, searched)
 
     async def _rounds(
-        self, rounds: "_Rounds", request: ModelRequest, turn: Turn, record: TurnRecord, held: "_Held | None"
+        self, rounds: "Rounds", request: ModelRequest, turn: Turn, record: TurnRecord, held: "_Held | None"
     ) -> AsyncGenerator[MentorEvent, None]:
         """The model's replies, with their sources, also where they break off."""
         try:
@@ -290,7 +233,7 @@ class Mentor:
         if self._model.name != "offline":  # which tells what it did from results alone
             false = await self._contradict(turn, record, request, said)
             if shown := shown_claims(false, record.text):
-                yield _notice(record, NOTICE, describe(shown, record.executed))
+                yield record.notice(NOTICE, describe(shown, record.executed))
 
     async def _contradict(self, turn: Turn, record: TurnRecord, request: ModelRequest, said: str) -> list[Claim]:
         """The claims of actions that were neither taken nor proposed; the model is told of them in later turns."""
@@ -348,188 +291,7 @@ class _Held:
     searched: bool
 
 
-class _Rounds:
-    """The model's replies and its tools' results, in turn."""
-
-    def __init__(
-        self, model: Model, context: MentorContext, turn: Turn, record: TurnRecord, shown: list[Passage]
-    ) -> None:
-        self._model = model
-        self._context = context
-        self._turn = turn
-        self._record = record
-        self._limits = _Limits()
-        self.shown = shown
-        """All passages that the model was shown; the n-th has the number n."""
-        self.acted = False
-        """Whether any tool was called that does more than search the documents."""
-        self.results: list[str] = []
-        """What the tools told, passages aside, and what they were given to write."""
-        self._took: dict[str, int] = {}
-        """Milliseconds, by the call's id."""
-
-    async def run(self, request: ModelRequest) -> AsyncGenerator[MentorEvent, None]:
-        messages = list(request.messages)
-        for _ in range(ROUNDS):
-            reply, written = _Reply(self._model, self._record, self._turn.budget), 0
-            asked = ModelRequest(
-                request.model, request.system, mark_for_cache(messages), request.tools, request.max_tokens
-            )
-            async with aclosing(reply.stream(asked)) as events:
-                async for event in events:
-                    written += len(event.partial_json) if isinstance(event, ToolInputDelta) else 0
-                    if written > TOOL_INPUT_CHARACTERS:
-                        raise ModelError("model_malformed")
-                    yield event
-                    if len(self._record.text) > ANSWER_CHARACTERS:
-                        raise ModelError("model_malformed")
-            self._turn.conversation.append("assistant", reply.blocks)
-            self._record.text_in_steps = len(self._record.text)
-            messages.append({"role": "assistant", "content": reply.blocks})
-            calls = [block for block in reply.blocks if block["type"] == "tool_use"]
-            if not calls:
-                break
-            stopped = self._limits.reached is not None
-            await self._turn.conversation.stored()
-            results: list[Block] = []
-            # The offline mentor takes requests from the question alone: no document can have put one there.
-            tainted = self._model.name != "offline" and is_tainted(messages)
-            async for call, result in self._carry_out(calls, tainted=tainted):
-                results.append(_result_block(call["id"], result))
-                yield ToolResult(call["id"], call["name"], result.content, result.data, result.is_error)
-            if results:
-                self._turn.conversation.append("user", results)
-                messages.append({"role": "user", "content": results})
-            if (
-                stopped or self._record.waiting
-            ):  # it was told, and asked for tools all the same; or the learner is asked
-                break
-        else:
-            self._limits.reached = "rounds"
-        if self._limits.reached is not None:
-            yield _notice(self._record, "limit_reached", {"limit": self._limits.reached})
-        if self._record.stop_reason not in ("end_turn", "tool_use", "stop_sequence"):
-            yield _notice(self._record, "answer_cut", {"reason": self._record.stop_reason})
-
-    async def _carry_out(
-        self, calls: Sequence[Block], *, tainted: bool
-    ) -> AsyncGenerator[tuple[Block, ToolOutcome], None]:
-        """The outcomes, in the order of the calls: those that only read, together; those that write, one by one."""
-        for writes, group in groupby(calls, key=lambda call: is_write(call["name"])):
-            together = list(group)
-            if writes:
-                done = [(call, await self._call(call, tainted=tainted)) for call in together]
-            else:
-                found = await asyncio.gather(*(self._call(call, tainted=tainted) for call in together))
-                done = list(zip(together, found, strict=True))
-            for call, result in done:
-                if isinstance(result, Action):
-                    self._record.waiting.append(result)
-                    self._log(call, result.status)
-                else:
-                    yield call, self._settle(call, result)
-
-    async def _call(self, call: Block, *, tainted: bool) -> ToolOutcome | Numbered | Action:
-        if not self._limits.admit(call):
-            return LIMIT_REACHED
-        self.acted = self.acted or call["name"] != SEARCH
-        if is_write(call["name"]):  # what it is to write may be spoken of while the learner is asked
-            self.results.append(msgspec.json.encode(call["input"]).decode())
-        began = time.monotonic()
-        result = await run_tool(call["name"], call["input"], self._context, tainted=tainted, call_id=call["id"])
-        self._took[call["id"]] = int((time.monotonic() - began) * 1000)
-        return result
-
-    def _log(self, call: Block, status: str) -> None:
-        self._record.entries.append(tool_entry(call["name"], call["input"], status, self._took.get(call["id"])))
-
-    def _settle(self, call: Block, result: ToolOutcome | Numbered) -> ToolOutcome:
-        settled = numbered(result, len(self.shown) + 1)
-        self._log(call, settled.data.get("status", "done"))
-        self.shown += settled.passages
-        if not settled.passages:
-            self.results.append(settled.content)
-        if settled.is_error:
-            self._limits.note_failure(call)
-        elif is_write(call["name"]) and settled.data["status"] == "done":
-            self._record.executed.append(call["name"])
-        return settled
-
-
-class _Reply:
-    """One call of the model, streamed and accounted for."""
-
-    def __init__(self, model: Model, record: TurnRecord, budget: Budget) -> None:
-        self._model = model
-        self._record = record
-        self._budget = budget
-        self._text_before = len(record.text)
-        self.blocks: list[Block] = []
-
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[MentorEvent, None]:
-        """The reply's deltas; its blocks stand in `blocks` afterwards. What it cost is counted, however it ends.
-
-        Raises QuotaExceededError before anything is asked for.
-        """
-        record, open_tool = self._record, ""
-        usage, model = Usage(), request.model
-        ending: Outcome = "stopped"
-        planned = ModelCall("chat", self._model.name, request.model, Usage(_told(request), None, 0, 0), estimated=True)
-        await self._budget.reserve(record.entries, planned, request.max_tokens)
-        record.rounds += 1
-        try:
-            async with aclosing(self._model.stream(request)) as events:
-                async for event in events:
-                    match event:
-                        case TextDelta(text):
-                            if self._text_before and len(record.text) == self._text_before:
-                                record.text += "\n\n"
-                                yield TextDelta("\n\n")
-                            record.text += text
-                            yield event
-                        case Completed():
-                            usage, model = event.usage, event.model
-                            self.blocks, record.stop_reason = event.blocks, event.stop_reason
-                        case ToolUseStarted(id):
-                            if open_tool:
-                                yield ToolUseEnded(open_tool)
-                            open_tool = id
-                            yield event
-                        case _:
-                            yield event
-            if open_tool:
-                yield ToolUseEnded(open_tool)
-            ending = "ok"
-        except ModelError as error:
-            usage, ending = error.usage, "failed"
-            raise
-        finally:
-            self._account(request, model, usage, ending)
-
-    def _account(self, request: ModelRequest, model: str, usage: Usage, ending: Outcome) -> None:
-        """Add what the call used; what its model did not get to say is estimated, never taken for nothing."""
-        if self._model.name == "offline":
-            usage = NO_USAGE
-        estimated = None in (usage.input_tokens, usage.output_tokens)
-        if estimated:
-            usage = self._estimate(request, usage)
-        call = ModelCall("chat", self._model.name, model, usage, estimated=estimated, outcome=ending)
-        self._record.entries.append(call.entry())
-
-    def _estimate(self, request: ModelRequest, known: Usage) -> Usage:
-        def either(count: int | None, estimate: int) -> int:
-            return estimate if count is None else count
-
-        said = text_tokens(self._record.text[self._text_before :])
-        return Usage(
-            either(known.input_tokens, _told(request)),
-            either(known.output_tokens, said),
-            either(known.cache_read_tokens, 0),
-            either(known.cache_write_tokens, 0),
-        )
-
-
-def _say_grounded(record: TurnRecord, held: _Held, rounds: _Rounds) -> Iterator[MentorEvent]:
+def _say_grounded(record: TurnRecord, held: _Held, rounds: Rounds) -> Iterator[MentorEvent]:
     """The text that was held back, as far as it holds; the record has it from then on."""
     grounded = ground(
         record.text,
@@ -543,21 +305,4 @@ def _say_grounded(record: TurnRecord, held: _Held, rounds: _Rounds) -> Iterator[
     if grounded.text:
         yield TextDelta(grounded.text)
     if grounded.withheld:
-        yield _notice(record, "text_withheld", {"sentences": grounded.withheld})
-
-
-def _told(request: ModelRequest) -> int:
-    """Tokens of everything that the model is told, by estimate."""
-    messages = sum(content_tokens(each["content"]) for each in request.messages)
-    return content_tokens(request.system) + messages + estimate_tokens(len(msgspec.json.encode(request.tools)))
-
-
-def _notice(record: TurnRecord, name: str, value: dict[str, Any]) -> Notice:
-    notice = Notice(name, value)
-    record.notices.append(notice)
-    return notice
-
-
-def _result_block(call_id: str, result: ToolOutcome) -> Block:
-    block: Block = {"type": "tool_result", "tool_use_id": call_id, "content": result.content}
-    return block | {"is_error": True} if result.is_error else block
+        yield record.notice("text_withheld", {"sentences": grounded.withheld})
