@@ -10,12 +10,13 @@ from assistant.knowledge.indexing import Indexer
 from assistant.knowledge.interop import PaddedEmbeddings, SpaceRetriever, open_vector_store, space_filter
 from assistant.knowledge.retrieval import Retriever
 from assistant.llm.embeddings import Embedder
-from tests.knowledge.conftest import Learner, rows, write
+from tests.knowledge.conftest import Learner, rows, service_rows, write
 
 
 @pytest.fixture
 async def spaces(quiet: Database, ada: Learner, bob: Learner, indexer: Indexer) -> None:
-    """Each has one document about a sail."""
+    """Each has one document about a sail, and nobody sees what tests before have made public."""
+    await service_rows(quiet, "update spaces set visibility = 'private' where visibility = 'public' returning 1")
     for who, text in ((ada, "The genoa of Ada is a large sail."), (bob, "The genoa of Bob is a small sail.")):
         await write(quiet, who, "Sails", text)
         await indexer.index_space(who.space)
