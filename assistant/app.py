@@ -35,7 +35,7 @@ from assistant.goals.routes import GoalController
 from assistant.health import HealthController, Readiness
 from assistant.http import DEFAULT_BODY_BYTES, KeepNames, RefuseNul, render_problem, secure_headers
 from assistant.identity import Authentication, Authenticator, TokenIssuer, person_of, provide_principal
-from assistant.knowledge.formats.readers import Readers
+from assistant.knowledge.ingestion import Gatherer
 from assistant.knowledge.retrieval import Retriever
 from assistant.knowledge.routes import DocumentController, SpaceDocumentController
 from assistant.limits import Limits
@@ -150,7 +150,7 @@ def create_app(settings: Settings, *, demo: DemoSession | None = None) -> Litest
             "metrics": Provide(lambda: metrics, sync_to_thread=False),
             "plans": Provide(provide_plans, sync_to_thread=False),
             "readiness": Provide(provide_readiness, sync_to_thread=False),
-            "readers": Provide(provide_readers, sync_to_thread=False),
+            "gatherer": Provide(provide_gatherer, sync_to_thread=False),
             "retriever": Provide(provide_retriever, sync_to_thread=False),
             "threads": Provide(provide_threads, sync_to_thread=False),
             "unsubscribing": Provide(provide_unsubscribing, sync_to_thread=False),
@@ -284,8 +284,8 @@ def provide_unsubscribing(state: State) -> Unsubscribing:
     return _services(state).unsubscribing
 
 
-def provide_readers(state: State) -> Readers:
-    return _services(state).readers
+def provide_gatherer(state: State) -> Gatherer:
+    return _services(state).gatherer
 
 
 def provide_retriever(state: State) -> Retriever:

@@ -79,6 +79,8 @@ class Settings(BaseSettings):
 
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Exact browser origins, comma-separated. `*` is refused."""
+    fetch_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Hosts of one's own network whose pages may be fetched although they are not public: `wiki.internal:8080`."""
     keep_messages_months: int | None = Field(default=None, ge=1, le=1200)
     """Full months besides the current one, after which `goalspace maintain` retires messages. Unset: kept for ever."""
     keep_usage_months: int | None = Field(default=None, ge=1, le=1200)
@@ -109,7 +111,7 @@ class Settings(BaseSettings):
     """Unset: the prompts that come with the package."""
     log_level: str = "info"
 
-    @field_validator("allowed_origins", "trusted_proxies", mode="before")
+    @field_validator("allowed_origins", "trusted_proxies", "fetch_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -19,7 +19,9 @@ from assistant.db.session import Database
 from assistant.db.setup import Server, open_server
 from assistant.health import Readiness
 from assistant.identity import Authenticator, TokenIssuer, build_issuer, build_verifier, installation_secret
+from assistant.knowledge.fetching import Fetcher
 from assistant.knowledge.formats.readers import Readers
+from assistant.knowledge.ingestion import Gatherer
 from assistant.knowledge.retrieval import Retriever
 from assistant.limits import Limits
 from assistant.llm.embeddings import Embedder, build_embedder
@@ -64,7 +66,7 @@ class Services:
     unsubscribing: Unsubscribing
     limits: Limits
     readiness: Readiness
-    readers: Readers
+    gatherer: Gatherer
     embedder: Embedder
     retriever: Retriever
     actions: Actions
@@ -133,7 +135,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             invitations=Invitations(links, sends_mail=settings.smtp_url is not None),
             unsubscribing=unsubscribing,
             readiness=readiness,
-            readers=await stack.enter_async_context(Readers()),
+            gatherer=Gatherer(await stack.enter_async_context(Readers()), Fetcher(settings.fetch_hosts)),
             embedder=embedder,
             retriever=retriever,
             actions=Actions(database),

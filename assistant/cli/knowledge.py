@@ -17,8 +17,9 @@ from assistant.db.setup import open_server
 from assistant.db.statistics import MANY, refresh_statistics
 from assistant.errors import AssistantError
 from assistant.knowledge import repository
+from assistant.knowledge.fetching import Fetcher
 from assistant.knowledge.formats.readers import Readers
-from assistant.knowledge.ingestion import Stored, find_files, read_path, store_file
+from assistant.knowledge.ingestion import Gatherer, Stored, store_file
 from assistant.knowledge.models import DocumentIndexing
 from assistant.knowledge.retrieval import Retriever
 from assistant.knowledge.schemas import SearchItem, SearchResult, show_passage
@@ -41,15 +42,16 @@ SNIPPET: Final = 300
 @click.argument("places", metavar="PATH_OR_URL...", nargs=-1, required=True)
 @click.option("--user", "email", help="Who puts them in: an e-mail address. Without it the space's owner.")
 def ingest(space: UUID, places: tuple[str, ...], email: str | None) -> int:
-    """Put files, or folders of them, into SPACE, and wait until they can be searched.
+    """Put files, folders, archives or pages of the web into SPACE, and wait until they can be searched.
 
-    PDF, Word, PowerPoint, Excel, CSV, EPUB, HTML, Markdown, notebooks, subtitles, source code and plain text.
+    The address of a site map stands for the pages in it, a ZIP archive for its files. Formats: PDF, Word, PowerPoint,
+    Excel, CSV, EPUB, HTML, Markdown, notebooks, subtitles, source code and plain text.
 
     One line per document. A file that was put in before is brought up to date; one that did not change says so. Exit
     code 1 if any document failed.
 
     \b
-    goalspace ingest 8e0c… notes/ handbook.html
+    goalspace ingest 8e0c… notes/ handbook.pdf https://example.org/sitemap.xml
     """
     return run(_ingest(open_settings(), space, places, email))
 
@@ -62,8 +64,9 @@ async def _ingest(settings: Settings, space: UUID, places: Sequence[str], email:
         async with database.session(principal) as session:
             await get_space(session, space)
         async with Worker(server, database, embedder), Readers() as readers:
+            gatherer = Gatherer(readers, Fetcher(settings.fetch_hosts))
             with Report() as report:
-                waiting = await _store_all(database, principal, space, places, report, readers)
+                waiting = await _store_all(database, principal, space, places, report, gatherer)
                 are_many = len(waiting) >= MANY
                 await _wait_for(database, principal, waiting, report)
                 if are_many:
@@ -111,27 +114,23 @@ class Report:
 
 
 async def _store_all(
-    database: Database, principal: Principal, space: UUID, places: Sequence[str], report: Report, readers: Readers
+    database: Database, principal: Principal, space: UUID, places: Sequence[str], report: Report, gatherer: Gatherer
 ) -> dict[UUID, tuple[str, Stored]]:
     """Each file in a transaction of its own, so that the first ones are indexed while the next ones are read."""
     stored: dict[UUID, tuple[str, Stored]] = {}
     for place in places:
-        try:
-            for path in find_files(place):
-                report.expect()
-                name = str(path)
-                try:
-                    extracted, source = await read_path(path, readers)
-                    async with database.session(principal) as session:
-                        entry = await store_file(session, space, extracted, source)
-                    stored[entry.document_id] = (name, entry)
-                except AssistantError as exc:
-                    report.fail(name, exc.detail)
-                except OSError as exc:
-                    report.fail(name, exc.strerror or type(exc).__name__)
-        except AssistantError as exc:
+        async for name, found in gatherer.gather(place):
             report.expect()
-            report.fail(place, exc.detail)
+            if isinstance(found, str):
+                report.fail(name, found)
+                continue
+            try:
+                extracted = await gatherer.read(found)
+                async with database.session(principal) as session:
+                    entry = await store_file(session, space, extracted, found.source)
+                stored[entry.document_id] = (name, entry)
+            except AssistantError as exc:
+                report.fail(name, exc.detail)
     return stored
 
 

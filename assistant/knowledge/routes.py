@@ -14,18 +14,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from assistant.body import strictly
 from assistant.db.identity import Principal
 from assistant.entity_tags import Preconditions
-from assistant.errors import InvalidError
+from assistant.errors import InvalidError, UnsupportedError
 from assistant.http import signed_in, visible
 from assistant.idempotency import idempotent
 from assistant.knowledge import service
 from assistant.knowledge.extraction import MAX_BYTES, MAX_TITLE, Extracted, parse_format, read_text
-from assistant.knowledge.formats.readers import Readers
+from assistant.knowledge.fetching import MAX_ADDRESS
+from assistant.knowledge.ingestion import Found, Gatherer, is_site_map, store_file
 from assistant.knowledge.lists import DOCUMENTS
 from assistant.knowledge.models import Document
 from assistant.knowledge.retrieval import Retriever
 from assistant.knowledge.schemas import (
     DocumentChange,
     DocumentCreate,
+    DocumentFetch,
     DocumentItem,
     DocumentOrder,
     DocumentRead,
@@ -50,7 +52,7 @@ sees_document = visible(Document, "document_id", service.NOUN)
 
 @dataclass
 class DocumentUpload(Operation):
-    """Says that a document may come as JSON or as a file."""
+    """Says that a document may come as JSON, as a file or by its address."""
 
     def __post_init__(self) -> None:
         text = Schema(type=OpenAPIType.STRING)
@@ -60,11 +62,17 @@ class DocumentUpload(Operation):
             required=["title", "content"],
             additional_properties=False,
         )
+        as_address = Schema(
+            type=OpenAPIType.OBJECT,
+            properties={"url": Schema(type=OpenAPIType.STRING, max_length=MAX_ADDRESS, pattern="^https?://")},
+            required=["url"],
+            additional_properties=False,
+        )
         file = Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream")
         as_form = Schema(type=OpenAPIType.OBJECT, properties={"file": file, "title": text}, required=["file"])
         self.request_body = RequestBody(
             content={
-                "application/json": OpenAPIMediaType(schema=as_json),
+                "application/json": OpenAPIMediaType(schema=Schema(one_of=[as_json, as_address])),
                 "multipart/form-data": OpenAPIMediaType(schema=as_form),
             },
             required=True,
@@ -102,14 +110,25 @@ class SpaceDocumentController(Controller):
         me: NamedDependency[UUID],
         db_session: NamedDependency[AsyncSession],
         limits: NamedDependency[Limits],
-        readers: NamedDependency[Readers],
+        gatherer: NamedDependency[Gatherer],
     ) -> DocumentRead:
-        """Add a document: a text as JSON, or a file of any readable format as the `file` of a form. It is searchable a
-        moment later: `indexing` says how far it is. For the owner, admins and editors.
+        """Add a document: a text as JSON, a file of any readable format as the `file` of a form, or the `url` of a
+        page, whose document is brought up to date where it is there already. It is searchable a moment later:
+        `indexing` says how far it is. For the owner, admins and editors.
         """
         await limits.count_upload(me)
-        extracted = await _read_body(request, readers, me)
-        return read_entry(await service.add_extracted(db_session, space_id, extracted))
+        if request.content_type[0] == "multipart/form-data":
+            return read_entry(
+                await service.add_extracted(db_session, space_id, await _read_form(request, gatherer, me))
+            )
+        body = await request.json()
+        if not (isinstance(body, dict) and "url" in body):
+            sent = strictly(body, DocumentCreate)
+            extracted = read_text(sent.content, parse_format(sent.content_type), title=sent.title)
+            return read_entry(await service.add_extracted(db_session, space_id, extracted))
+        page, extracted = await _fetch(strictly(body, DocumentFetch).url, gatherer, me)
+        stored = await store_file(db_session, space_id, extracted, page.source)
+        return await _read(db_session, stored.document_id)
 
     @get("/search", operation_id="SearchDocuments", guards=[signed_in, sees_space])
     async def search(
@@ -172,19 +191,21 @@ async def _read(session: AsyncSession, document_id: UUID) -> DocumentRead:
     return read_entry(await service.get_document(session, document_id))
 
 
-async def _read_body(request: Request[Any, Any, State], readers: Readers, me: UUID) -> Extracted:
-    """What was posted, read. Raises BadRequestError, InvalidError, TooLargeError, UnsupportedError."""
-    if request.content_type[0] != "multipart/form-data":
-        body = await request.json()
-        if isinstance(body, dict) and "url" in body:
-            raise InvalidError("Documents cannot be fetched from an address; send their text or a file.", path="url")
-        sent = strictly(body, DocumentCreate)
-        return read_text(sent.content, parse_format(sent.content_type), title=sent.title)
+async def _fetch(url: str, gatherer: Gatherer, me: UUID) -> tuple[Found, Extracted]:
+    """A page, read. Raises InvalidError, TooLargeError, UnsupportedError."""
+    page = await gatherer.fetch(url)
+    if is_site_map(page.data):
+        raise UnsupportedError("A site map is no document; `goalspace ingest` puts in each of its pages.")
+    return page, await gatherer.read(page, owner=me)
+
+
+async def _read_form(request: Request[Any, Any, State], gatherer: Gatherer, me: UUID) -> Extracted:
+    """A file that was posted, read. Raises InvalidError, TooLargeError, UnsupportedError."""
     form = await request.form()
     file, title = form.get("file"), form.get("title")
     if not isinstance(file, UploadFile):
         raise InvalidError("Send the document as the form's field `file`.", path="file")
     if title is not None and not (isinstance(title, str) and 0 < len(title.strip()) <= MAX_TITLE):
         raise InvalidError(f"A title has 1 to {MAX_TITLE} characters.", path="title")
-    extracted = await readers.read(await file.read(), file.filename, owner=me)
+    extracted = await gatherer.read(Found("", file.filename, await file.read()), owner=me)
     return extracted if title is None else replace(extracted, title=title.strip())

@@ -22,6 +22,11 @@ class DocumentCreate(Incoming):
     content_type: FormatName = "markdown"
 
 
+class DocumentFetch(Incoming):
+    url: str
+    """Of a page, fetched now. Once more: its document is brought up to date."""
+
+
 class DocumentChange(Incoming):
     title: Title | UnsetType = UNSET
     content: str | UnsetType = UNSET

@@ -68,6 +68,16 @@ create trigger keep_author_true before update of title, content on public.docume
     for each row when (current_user = 'authenticated'
                        and (old.title, old.content) is distinct from (new.title, new.content))
     execute function private.keep_author_true();
+
+create function private.know_no_author() returns trigger language plpgsql set search_path = '' as $$
+begin
+    new.created_by := null;
+    return new;
+end $$;
+comment on function private.know_no_author() is 'what was fetched was written by nobody here, whoever asked for it';
+create trigger know_no_author before insert on public.documents
+    for each row when (current_user = 'authenticated' and new.source ~* '^https?://')
+    execute function private.know_no_author();
 """
 
 CHUNKS = f"""
@@ -370,7 +380,8 @@ drop table assistant.fresh_vectors, assistant.document_indexing, assistant.posti
     public.document_embeddings, public.documents;
 drop function private.queue_document(), private.enqueue_document(), private.enqueue_indexing(uuid, timestamptz),
     private.count_new_chunks(),
-    private.count_gone_chunks(), private.fill_space_of_chunk(), private.keep_author_true();
+    private.count_gone_chunks(), private.fill_space_of_chunk(), private.keep_author_true(),
+    private.know_no_author();
 revoke usage on schema assistant from anon;
 revoke usage on schema private from service_role;
 """

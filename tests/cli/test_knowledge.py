@@ -81,7 +81,7 @@ def test_what_fails_has_a_line_and_the_rest_goes_in(goalspace: Goalspace, space:
     nested.write_text("<html>" + "<div>" * 2_000)
     bare = notes / "bare"
     bare.mkdir()
-    result = goalspace("ingest", space, str(notes), "missing.md", "https://example.org/page", str(bare))
+    result = goalspace("ingest", space, str(notes), "missing.md", "http://127.0.0.1/page", str(bare))
     assert result.exit_code == 1
     lines = dict(line.rsplit(": ", 1) if ": failed" not in line else line.split(": ", 1) for line in
                  result.stdout.splitlines())  # fmt: skip
@@ -91,7 +91,7 @@ def test_what_fails_has_a_line_and_the_rest_goes_in(goalspace: Goalspace, space:
     assert lines[str(nested)] == "failed: The page is nested deeper than 500 elements."
     assert lines["missing.md"] == "failed: there is no such file or folder"
     assert lines[str(bare)] == "failed: there is no file in this folder that can be read"
-    assert lines["https://example.org/page"].startswith("failed: addresses are not fetched")
+    assert lines["http://127.0.0.1/page"] == "failed: The address is not a public one."
     assert len(lines) == 9
 
 

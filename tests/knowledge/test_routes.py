@@ -7,8 +7,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from assistant.db.session import Database
+from assistant.knowledge.fetching import Fetcher
 from tests.fixtures.api import Caller, MakeCaller, errors_of, open_space
 from tests.fixtures.database import join_space
+from tests.fixtures.http import LiveService
+from tests.fixtures.website import open_website
 
 BOATS = (
     "# Boats\n\nSail boats have right of way over motor boats.\n\n## Knots\n\nThe bowline makes a loop that holds.\n"
@@ -121,13 +124,38 @@ async def test_files_that_cannot_be_read_say_why(name: str, data: bytes, status:
         ({"title": "T", "content": "a\0b"}, 422, "content"),
         ({"title": "T", "content": "x", "content_type": "application/pdf"}, 415, None),
         ({"title": "T", "content": "x", "created_by": str(uuid4())}, 422, "created_by"),
-        ({"url": "https://example.org/page"}, 422, "url"),
+        ({"url": "http://127.0.0.1/page"}, 422, "url"),
+        ({"url": "http://127.0.0.1/page", "title": "T"}, 422, "title"),
+        ({"url": 5}, 422, "url"),
         ({"title": "T", "content": "x" * 2_000_001}, 413, None),
     ],
 )
 async def test_malformed_documents(body: object, status: int, path: str | None, ada: Caller, space: str) -> None:
     answer = await ada.call("POST", f"/api/spaces/{space}/documents", body)
     assert (answer.status_code, errors_of(answer)) == (status, [path] if path else []), answer.text
+
+
+async def test_a_page_of_the_web_becomes_a_document_of_nobodys_own(
+    ada: Caller, bob: Caller, api: LiveService, database: Database, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gatherer = api.app.state.services.gatherer
+    path = f"/api/spaces/{space}/documents"
+    async with open_website() as site:
+        monkeypatch.setattr(gatherer, "_fetcher", Fetcher([f"127.0.0.1:{site.port}"]))
+        address = site.add("/knots", "<html><title>Knots</title><p>The bowline makes a loop.")
+        made = await ada.make(path, {"url": address})
+        assert (made["title"], made["content"], made["created_by"]) == ("Knots", "The bowline makes a loop.", None)
+        site.add("/knots", "<html><title>Knots</title><p>The bowline holds.")
+        await join_space(database, UUID(space), bob.id, "viewer")
+        assert (await bob.call("POST", path, {"url": address})).status_code == 403
+        again = await ada.make(path, {"url": address})
+        assert (again["id"], again["content"], again["created_by"]) == (made["id"], "The bowline holds.", None)
+        site.pages.clear()
+        answer = await ada.call("POST", path, {"url": address})
+        assert (answer.status_code, answer.json()["code"]) == (422, "not_fetched")
+        assert (await ada.get(f"/api/documents/{made['id']}")).json()["content"] == "The bowline holds."
+        site.add("/map.xml", "<?xml version='1.0'?><urlset/>", kind="application/xml")
+        assert (await ada.call("POST", path, {"url": f"{site.address}/map.xml"})).status_code == 415
 
 
 async def test_a_form_without_a_file(ada: Caller, space: str) -> None:

@@ -6,7 +6,8 @@ from urllib.parse import unquote
 
 from assistant.errors import InvalidError, UnsupportedError
 from assistant.knowledge.extraction import decode
-from assistant.knowledge.formats.packages import open_package, parse_xml, read_entry
+from assistant.knowledge.formats.packages import open_package, read_entry
+from assistant.knowledge.formats.xml import parse_xml
 from assistant.knowledge.html import html_to_markdown
 
 _PAGES: Final = frozenset({"application/xhtml+xml", "text/html"})

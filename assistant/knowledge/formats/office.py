@@ -10,7 +10,8 @@ from lxml import etree
 
 from assistant.errors import InvalidError, TooLargeError
 from assistant.knowledge.formats.markdown import escape, heading, tables
-from assistant.knowledge.formats.packages import open_package, parse_xml, read_entry, refuse_declarations
+from assistant.knowledge.formats.packages import open_package, read_entry, refuse_declarations
+from assistant.knowledge.formats.xml import parse_xml
 from assistant.knowledge.html import html_to_markdown
 
 MAX_SLIDES: Final = 500

@@ -7,8 +7,6 @@ from io import BytesIO
 from typing import Final
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from lxml import etree
-
 from assistant.errors import InvalidError, TooLargeError, UnsupportedError
 
 MAX_ENTRIES: Final = 5_000
@@ -57,12 +55,3 @@ def refuse_declarations(package: ZipFile) -> None:
     for entry in package.infolist():
         if entry.filename.endswith((".xml", ".rels")) and _DECLARES.search(read_entry(package, entry)):
             raise UnsupportedError("The document's XML declares entities of its own, which no document has to.")
-
-
-def parse_xml(data: bytes) -> etree._Element:
-    """Without entities, and without loading anything. Raises InvalidError."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    try:
-        return etree.fromstring(data, parser)
-    except etree.XMLSyntaxError as exc:
-        raise InvalidError("A part of the file is damaged or missing.") from exc

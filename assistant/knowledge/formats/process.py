@@ -11,7 +11,7 @@ import struct
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import IO, Final
+from typing import IO, Final, Literal
 
 import msgspec
 
@@ -46,12 +46,15 @@ _FORBIDDEN: Final = (
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
+Kind = Literal["file", "web page", "site map"]
+"""Of a web page only the main text is wanted, of a site map the addresses."""
+
+
 class Request(msgspec.Struct):
     """What is to be read. `cpu_seconds` and `memory` are for this file."""
 
     name: str
-    is_web_page: bool = False
-    """Of which only the main text is wanted."""
+    kind: Kind = "file"
     cpu_seconds: int = CPU_SECONDS
 
 
@@ -59,6 +62,7 @@ class Answer(msgspec.Struct):
     """What stands in the file, or why that cannot be said."""
 
     extracted: Extracted | None = None
+    links: list[str] = []
     error: str = ""
     """The name of the error's class."""
     detail: str = ""
@@ -102,12 +106,9 @@ def _serve(requests: IO[bytes], answers: IO[bytes], memory: int) -> bool:
 
 def _answer(request: Request, data: bytes, memory: int) -> tuple[Answer, bool]:
     """And whether the process is still fit to read another file."""
-    from assistant.knowledge.formats.reading import read_file, read_web_page
-
     _grant(request.cpu_seconds)
     try:
-        read = read_web_page if request.is_web_page else read_file
-        return Answer(read(data, request.name)), True
+        return _read(request, data), True
     except AssistantError as exc:
         return Answer(error=type(exc).__name__, detail=exc.detail), True
     except MemoryError:
@@ -118,6 +119,17 @@ def _answer(request: Request, data: bytes, memory: int) -> tuple[Answer, bool]:
     except Exception as exc:  # whatever a parser makes of a damaged file
         detail = "The file is damaged, or it is not what its name says."
         return Answer(error="UnsupportedError", detail=detail, fault=f"{type(exc).__name__}: {exc}"[:500]), True
+
+
+def _read(request: Request, data: bytes) -> Answer:
+    if request.kind == "site map":
+        from assistant.knowledge.formats.xml import read_site_map
+
+        return Answer(links=read_site_map(data))
+    from assistant.knowledge.formats.reading import read_file, read_web_page
+
+    read = read_web_page if request.kind == "web page" else read_file
+    return Answer(read(data, request.name))
 
 
 def _has_grown() -> bool:

@@ -53,14 +53,23 @@ class Readers:
     async def read(self, data: bytes, name: str, *, owner: Hashable = None, is_web_page: bool = False) -> Extracted:
         """The text of a file, by its content; its name is a hint, and its title where it has none.
 
-        `owner`: whose files wait for each other, so that those of others need not wait for all of them.
-        Raises InvalidError (empty, damaged), TooLargeError (also of what is inside, and of the time that it takes), and
-        UnsupportedError (nothing that can be read).
+        `owner`: whose files wait for each other, so that those of others need not wait for all of them. `is_web_page`:
+        only its main text is wanted. Raises InvalidError (empty, damaged), TooLargeError (also of what is inside, and
+        of the time that it takes), and UnsupportedError (nothing that can be read).
         """
         check_size(data)
         if not is_web_page and is_plain(data, name):  # no parser, no danger
             return await asyncio.to_thread(read_file, data, name)
-        request = Request(name, is_web_page, self._cpu_seconds)
+        answer = await self._ask(Request(name, "web page" if is_web_page else "file", self._cpu_seconds), data, owner)
+        assert answer.extracted is not None, "an answer is a text or an error"
+        return answer.extracted
+
+    async def read_site_map(self, data: bytes) -> list[str]:
+        """The addresses in it. Raises InvalidError, TooLargeError."""
+        check_size(data)
+        return (await self._ask(Request("", "site map", self._cpu_seconds), data, None)).links
+
+    async def _ask(self, request: Request, data: bytes, owner: Hashable) -> Answer:
         async with self._turn(owner), self._slots:
             reader = self._idle.pop()
             try:
@@ -69,9 +78,9 @@ class Readers:
                 self._idle.append(reader)
         if answer.fault:
             log.info("file_not_read", fault=answer.fault)
-        if answer.extracted is None:
+        if answer.error:
             raise ERRORS[answer.error](answer.detail)
-        return answer.extracted
+        return answer
 
     @asynccontextmanager
     async def _turn(self, owner: Hashable) -> AsyncIterator[None]:

@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable
 from pathlib import PurePath
 from typing import Final
+from zipfile import ZipFile
 
 from assistant.errors import UnsupportedError
 from assistant.knowledge.extraction import Extracted, Format, build, check_size, decode, read_text
+from assistant.knowledge.formats.packages import open_package, read_entry
 
 READABLE: Final = (
     "PDF, Word, PowerPoint and Excel files, CSV, EPUB, HTML, Markdown, notebooks, subtitles, source code and plain"
@@ -51,6 +53,7 @@ _REFUSED: Final = (
 )
 ZIP: Final = b"PK\x03\x04"
 EMPTY_ZIP: Final = b"PK\x05\x06"
+MAX_MIMETYPE: Final = 200
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 _PDF: Final = b"%PDF-"
 _PDF_WITHIN: Final = 1_024
@@ -161,11 +164,9 @@ def _parser(data: bytes) -> tuple[Format, Callable[[bytes], Read]] | None:
 
 def _package_kind(data: bytes) -> Format | None:
     """None: an archive of files. Raises InvalidError, TooLargeError, UnsupportedError."""
-    from assistant.knowledge.formats.packages import open_package, read_entry
-
     package = open_package(data)
     names = set(package.namelist())
-    mimetype = read_entry(package, "mimetype")[:100].strip() if "mimetype" in names else b""
+    mimetype = _mimetype(package) if "mimetype" in names else b""
     if mimetype == b"application/epub+zip" or "META-INF/container.xml" in names:
         return "epub"
     if "word/document.xml" in names:
@@ -177,6 +178,11 @@ def _package_kind(data: bytes) -> Format | None:
     if mimetype.startswith(b"application/vnd.oasis.opendocument"):
         raise UnsupportedError(f"An OpenDocument file cannot be read; {READABLE}.")
     return None
+
+
+def _mimetype(package: ZipFile) -> bytes:
+    is_short = package.getinfo("mimetype").file_size <= MAX_MIMETYPE
+    return read_entry(package, "mimetype").strip() if is_short else b""
 
 
 def _old_office(data: bytes) -> tuple[Format, Callable[[bytes], Read]]:
