@@ -7,6 +7,8 @@ A call goes through four gates, in this order:
     back-off     a failed try is repeated while nothing was seen: bounded in tries, in time, and as a share of all calls
     fallback     another model, once
 
+A try with a model that takes no tools is made again without them, at once.
+
 From the first content on nothing is repeated: the reader has seen it. Why neither the SDK's retries nor its event
 objects are used: docs/decisions/0004-model-client.md.
 """
@@ -42,6 +44,7 @@ from assistant.llm.events import (
 from assistant.llm.pricing import resolve_model
 from assistant.llm.retry import Backoff, CircuitBreaker, Clock, RetryBudget, parse_retry_after
 from assistant.llm.stream import AnswerParser
+from assistant.llm.toolless import says_no_tools, without_tools
 
 __all__ = [
     "NO_USAGE",
@@ -96,6 +99,12 @@ class _Health:
     breaker: CircuitBreaker
     budget: RetryBudget
     last_failure: ModelErrorCode = "model_unavailable"
+    takes_tools: bool = True
+    """Until its server says otherwise."""
+
+
+class _ToolsRefusedError(Exception):
+    """The server says that this model takes no tools."""
 
 
 class AnthropicModel:
@@ -231,6 +240,18 @@ class AnthropicModel:
 
     async def _send(self, answer: "_Answer", request: ModelRequest) -> httpx2.Response:
         """The provider's response, its body unread. Raises ModelError if it is not a success."""
+        health = self._health(request.model)
+        if health.takes_tools:
+            try:
+                return await self._post(answer, request)
+            except _ToolsRefusedError:
+                health.takes_tools = False
+                log.warning("model_takes_no_tools", model=_loggable(request.model))
+        return await self._post(answer, without_tools(request))
+
+    async def _post(self, answer: "_Answer", request: ModelRequest) -> httpx2.Response:
+        """As `_send`. Raises _ToolsRefusedError where the tools are what the server will not take."""
+        error: Exception
         try:
             response = await self._client.messages.with_raw_response.create(
                 model=request.model,
@@ -241,7 +262,8 @@ class AnthropicModel:
                 stream=True,
             )
         except anthropic.APIStatusError as exc:
-            error = self._refusal(answer, exc)
+            unfit = exc.status_code == 400 and request.tools and says_no_tools(exc.api_message)
+            error = _ToolsRefusedError() if unfit else self._refusal(answer, exc)
         except (anthropic.APIConnectionError, httpx2.HTTPError) as exc:
             error = _unreached(answer, exc.__cause__ or exc)
         else:

@@ -152,6 +152,29 @@ async def test_a_write_runs_where_the_space_says_auto(
     assert sent[:-2] == [{**message} for message in sent[:-2]]
 
 
+async def test_a_model_that_takes_no_tools_answers_and_can_change_nothing(
+    bench: Bench, database: Database, make_person: MakePerson
+) -> None:
+    person = await make_person(config='{"tools": {"create_task": "auto"}}')
+    call = ToolUse("create_task", {"title": "Buy rope"})
+    before = await bench.ask(person, "Add a task", say(call), say("Added."))
+    notebook = Notebook(earlier=[{"role": role, "content": blocks} for role, blocks in before.notebook.steps])
+    refusal = refuse(400, "invalid_request_error", message="registry/library/small:latest does not support tools")
+
+    told = await bench.ask(person, "Add another task", refusal, say("I've added the task."), notebook=notebook)
+
+    assert told.record.text == "I've added the task."
+    assert told.results == []
+    assert await count(database, person, "tasks") == 1
+    assert "claim_not_backed" in told.notices
+    refused, sent = (request.body for request in bench.server.requests[-2:])
+    assert "tools" in refused
+    assert "tools" not in sent
+    assert '[Called create_task with {"title":"Buy rope"}]' in str(sent["messages"])
+    assert "[Result of create_task]" in str(sent["messages"])
+    assert {part["type"] for message in sent["messages"] for part in message["content"]} == {"text"}
+
+
 @pytest.mark.parametrize("config", ['{"tools": {"create_task": "ask"}}', "{}"])
 async def test_under_ask_nothing_is_written_and_the_model_is_told(
     bench: Bench, database: Database, make_person: MakePerson, config: str
