@@ -25,9 +25,12 @@ class Process:
 
 
 @contextmanager
-def stub_model(deltas: int = 64, tool: str | None = None) -> Iterator[Process]:
-    """A Messages API that answers everything with the same streamed text, after it has asked for the `tool`."""
-    command = [sys.executable, "-m", "tests.fixtures.scripted_model", "--deltas", str(deltas)]
+def stub_model(deltas: int = 64, tool: str | None = None, gap: float = 0.0) -> Iterator[Process]:
+    """A Messages API that answers everything with the same streamed text, after it has asked for the `tool`.
+
+    `gap` is in seconds, between two pieces of the answer.
+    """
+    command = [sys.executable, "-m", "tests.fixtures.scripted_model", "--deltas", str(deltas), "--gap", str(gap)]
     command += ["--tool", tool] if tool else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         try:
