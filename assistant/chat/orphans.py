@@ -9,7 +9,7 @@ import msgspec
 from assistant.chat import events, repository
 from assistant.chat.answering import AnswerInterruptedError, build_ending, closing_events
 from assistant.chat.log import RunLog
-from assistant.llm.events import Usage
+from assistant.llm.events import OFFLINE, Usage
 from assistant.llm.tokens import estimate_tokens
 from assistant.mentor.events import TurnRecord
 from assistant.usage.entries import Entry, ModelCall, tool_entry
@@ -95,7 +95,7 @@ def _in_flight(
     orphan: repository.OrphanedRun, call: dict[str, Any] | None, record: TurnRecord
 ) -> Iterator[dict[str, Any]]:
     """The call that was under way, if there was one: told the question at least, and it had said what events hold."""
-    if orphan.provider == "offline" or not (call or orphan.characters_sent):
+    if orphan.provider == OFFLINE or not (call or orphan.characters_sent):
         return
     details = call["details"] if call else {}
     told = details.get("input_tokens") or estimate_tokens(orphan.characters_sent)

@@ -11,9 +11,12 @@ prefix of what the model wanted to say.
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Final, Literal, Protocol, Self
 
 from assistant.errors import AssistantError
+
+OFFLINE: Final = "offline"
+"""The name of what answers where there is no model: it costs nothing, and does nothing but answer learners."""
 
 Block = dict[str, Any]
 """A content block in the provider's own shape, as `{"type": "text", "text": …}`."""

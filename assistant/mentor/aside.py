@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final
 
 from assistant.llm.events import Completed, Model, ModelError, ModelRequest, TextDelta, Usage
 from assistant.llm.prompts import Prompt
@@ -12,9 +11,6 @@ from assistant.mentor.delimiting import clean, new_marker
 from assistant.mentor.events import Turn, TurnRecord
 from assistant.usage.entries import Action, ModelCall
 from assistant.usage.reservations import Pay
-
-OFFLINE: Final = "offline"
-"""The name of the model that answers where there is none; it does nothing but answer learners."""
 
 
 @dataclass(frozen=True, slots=True)

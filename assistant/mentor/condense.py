@@ -15,9 +15,9 @@ import structlog
 
 from assistant.knowledge.followups import Turn, leans
 from assistant.knowledge.language import detect_language
-from assistant.llm.events import Model, ModelError
+from assistant.llm.events import OFFLINE, Model, ModelError
 from assistant.llm.prompts import PromptLibrary
-from assistant.mentor.aside import OFFLINE, Aside, ask_aside, check_aside
+from assistant.mentor.aside import Aside, ask_aside, check_aside
 from assistant.mentor.briefing import read_turn, write_turn
 from assistant.mentor.offline.requests import read_request
 from assistant.mentor.state import LearnerState

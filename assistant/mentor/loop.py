@@ -25,16 +25,12 @@ from assistant.db.session import Database
 from assistant.errors import AssistantError
 from assistant.knowledge.language import detect_language
 from assistant.knowledge.retrieval import Passage, Retriever
-from assistant.llm.events import (
-    Model,
-    ModelRequest,
-    TextDelta,
-)
+from assistant.llm.events import OFFLINE, Model, ModelRequest, TextDelta
 from assistant.llm.pricing import resolve_model
 from assistant.llm.prompts import PromptLibrary
 from assistant.mentor.actions.service import Actions, told
 from assistant.mentor.actions.wording import tell
-from assistant.mentor.aside import OFFLINE, paid_by
+from assistant.mentor.aside import paid_by
 from assistant.mentor.citations import cite, verify
 from assistant.mentor.claims.checking import (
     NOTICE,
@@ -58,10 +54,7 @@ from assistant.mentor.events import MentorEvent, Message, ToolResult, Turn, Turn
 from assistant.mentor.grounding import ground
 from assistant.mentor.history import add_question, prepare_history, resume_history
 from assistant.mentor.offline.lessons import asks_back
-from assistant.mentor.policies import (
-    OUTPUT_TOKENS,
-    PASSAGES,
-)
+from assistant.mentor.policies import OUTPUT_TOKENS, PASSAGES
 from assistant.mentor.repository import passages_of_chunks
 from assistant.mentor.rounds import Rounds, result_block
 from assistant.mentor.spoken import spoken
@@ -204,13 +197,13 @@ class Mentor:
         self, turn: Turn, context: MentorContext, state: LearnerState, own: list[str], *, searched: bool
     ) -> "_Held | None":
         # The offline mentor quotes and reports, so it has nothing to hold back.
-        if context.config.grounding != "strict" or self._model.name == "offline":
+        if context.config.grounding != "strict" or self._model.name == OFFLINE:
             return None
         language = context.config.language or detect_language(turn.question, state.language or "en")
         return _Held(own, language, searched)
 
     async def _rounds(
-        self, rounds: "Rounds", request: ModelRequest, turn: Turn, record: TurnRecord, held: "_Held | None"
+        self, rounds: Rounds, request: ModelRequest, turn: Turn, record: TurnRecord, held: "_Held | None"
     ) -> AsyncGenerator[MentorEvent, None]:
         """The model's replies, with their sources, also where they break off."""
         try:
@@ -230,7 +223,7 @@ class Mentor:
         if held is not None:
             for event in _say_grounded(record, held, rounds):
                 yield event
-        if self._model.name != "offline":  # which tells what it did from results alone
+        if self._model.name != OFFLINE:  # which tells what it did from results alone
             false = await self._contradict(turn, record, request, said)
             if shown := shown_claims(false, record.text):
                 yield record.notice(NOTICE, describe(shown, record.executed))
@@ -247,7 +240,7 @@ class Mentor:
         """The provider's id of the model that was wanted, or of the service's own where the plan has not that one."""
         own = resolve_model(self._default_model)
         chosen = own if wanted is None else resolve_model(wanted)
-        if chosen == own or self._model.name == "offline" or await turn.budget.allows(chosen):
+        if chosen == own or self._model.name == OFFLINE or await turn.budget.allows(chosen):
             return chosen
         return own
 

@@ -7,6 +7,7 @@ import msgspec
 
 from assistant.llm.events import (
     NO_USAGE,
+    OFFLINE,
     Block,
     Completed,
     Model,
@@ -73,7 +74,7 @@ class Reply:
 
     def _account(self, request: ModelRequest, model: str, usage: Usage, ending: Outcome) -> None:
         """Add what the call used; what its model did not get to say is estimated, never taken for nothing."""
-        if self._model.name == "offline":
+        if self._model.name == OFFLINE:
             usage = NO_USAGE
         estimated = None in (usage.input_tokens, usage.output_tokens)
         if estimated:

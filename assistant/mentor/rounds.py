@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from assistant.knowledge.retrieval import Passage
-from assistant.llm.events import Block, Model, ModelError, ModelRequest, ToolInputDelta
+from assistant.llm.events import OFFLINE, Block, Model, ModelError, ModelRequest, ToolInputDelta
 from assistant.mentor.actions.models import Action
 from assistant.mentor.context import MentorContext, is_tainted, mark_for_cache
 from assistant.mentor.events import MentorEvent, ToolResult, Turn, TurnRecord
@@ -112,7 +112,7 @@ class Rounds:
             await self._turn.conversation.stored()
             results: list[Block] = []
             # The offline mentor takes requests from the question alone: no document can have put one there.
-            tainted = self._model.name != "offline" and is_tainted(messages)
+            tainted = self._model.name != OFFLINE and is_tainted(messages)
             async for call, result in self._carry_out(calls, tainted=tainted):
                 results.append(result_block(call["id"], result))
                 yield ToolResult(call["id"], call["name"], result.content, result.data, result.is_error)

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from assistant.llm.events import NO_USAGE, Model
+from assistant.llm.events import NO_USAGE, OFFLINE, Model
 from assistant.llm.prompts import Prompt, PromptLibrary
 from assistant.llm.tokens import text_tokens
-from assistant.mentor.aside import OFFLINE, Aside, ask_aside, check_aside
+from assistant.mentor.aside import Aside, ask_aside, check_aside
 from assistant.mentor.briefing import read_turn
 from assistant.mentor.claims.checking import is_correction
 from assistant.mentor.context import is_tainted

@@ -3,9 +3,9 @@
 import re
 from typing import Final
 
-from assistant.llm.events import Model
+from assistant.llm.events import OFFLINE, Model
 from assistant.llm.prompts import PromptLibrary
-from assistant.mentor.aside import OFFLINE, ask_aside, check_aside
+from assistant.mentor.aside import ask_aside, check_aside
 from assistant.usage.reservations import Pay
 
 PROMPT: Final = "title"

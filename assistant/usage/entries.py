@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from assistant.llm.events import Usage
+from assistant.llm.events import OFFLINE, Usage
 from assistant.llm.pricing import cost
 
 Action = Literal["chat", "condense", "embed", "summarise", "title", "tool", "turn"]
@@ -22,7 +22,7 @@ Outcome = Literal["ok", "failed", "stopped", "killed"]
 BUNDLED: Final = "bundled"
 """The embedding model in this process."""
 
-FREE: Final = frozenset({"offline", BUNDLED})
+FREE: Final = frozenset({OFFLINE, BUNDLED})
 """Who costs nobody anything: what they read and write is logged, and takes nothing of a plan."""
 
 

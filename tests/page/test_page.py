@@ -199,7 +199,7 @@ def tool(name: str, arguments: str, data: dict[str, Any], call: str) -> list[Ste
 async def test_what_the_mentor_did_is_told_in_words_also_after_a_reload(demo: Demo, page: Page) -> None:
     demo.mentor.says(
         *tool("search_documents", '{"query": "knots"}', {"status": "done"}, "1"),
-        *tool("create_task", '{"title": "Tie it"}', {"status": "not_done", "code": "approval_required"}, "2"),
+        *tool("create_task", '{"title": "Tie it"}', {"status": "not_done", "code": "rejected"}, "2"),
         *tool("update_module_progress", '{"completion_percentage": 50}', {"status": "failed", "code": "invalid"}, "3"),
         *tool("fly_to_moon", "{}", {"status": "done"}, "4"),
         "There.",
@@ -211,7 +211,7 @@ async def test_what_the_mentor_did_is_told_in_words_also_after_a_reload(demo: De
     )
     cards = [
         "Searched the documentsknots",
-        "New task: not done, it needs your approvalTie it",
+        "New task: not doneTie it",
         "New progress: failed50%",
         "Tool fly_to_moon",
     ]

@@ -58,7 +58,6 @@ class Action:
     """A write that the model asked for, and what has become of it."""
 
     id: UUID
-    user_id: UUID
     space_id: UUID
     thread_id: str
     run_id: UUID

@@ -16,7 +16,6 @@ from assistant.mentor.toolspec import Effect
 
 COLUMNS: Final[tuple[LiteralString, ...]] = (
     "a.id",
-    "a.user_id",
     "a.space_id",
     "r.thread_id",
     "a.run_id",

@@ -10,6 +10,7 @@ import msgspec
 from assistant.knowledge.language import detect_language
 from assistant.llm.events import (
     NO_USAGE,
+    OFFLINE,
     Block,
     Completed,
     ModelEvent,
@@ -26,8 +27,6 @@ from assistant.mentor.offline.reports import describe_progress, escape, place_of
 from assistant.mentor.offline.requests import Call, Say, read_request
 from assistant.mentor.offline.steps import describe_next, next_steps
 
-NAME: Final = "offline"
-
 
 class OfflineModel:
     """Answers as a model does, over the same protocol, from nothing but what it is sent. The same request always gets
@@ -35,7 +34,7 @@ class OfflineModel:
 
     @property
     def name(self) -> str:
-        return NAME
+        return OFFLINE
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """See `Model.stream`; never fails."""
@@ -44,11 +43,11 @@ class OfflineModel:
             for piece in _WORDS.findall(reply):
                 yield TextDelta(piece)
                 await asyncio.sleep(0)  # others get their turn, and a reader who has left is noticed
-            yield Completed([{"type": "text", "text": reply}], "end_turn", NO_USAGE, NAME)
+            yield Completed([{"type": "text", "text": reply}], "end_turn", NO_USAGE, OFFLINE)
             return
         yield ToolUseStarted(reply["id"], reply["name"])
         yield ToolInputDelta(reply["id"], msgspec.json.encode(reply["input"]).decode())
-        yield Completed([reply], "tool_use", NO_USAGE, NAME)
+        yield Completed([reply], "tool_use", NO_USAGE, OFFLINE)
 
 
 _WORDS: Final = re.compile(r"\s*\S+|\s+")

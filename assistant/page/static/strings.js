@@ -110,7 +110,6 @@ const en = {
   'tool.update_module_progress.what': 'New progress',
   'tool.other': 'Tool {name}',
   'tool.notDone': '{what}: not done',
-  'tool.approval_required': '{what}: not done, it needs your approval',
   'tool.failed': '{what}: failed',
   // notices and problems
   'notice.no_sources': '', // said where sources would stand
@@ -251,7 +250,6 @@ const de = {
   'tool.update_module_progress.what': 'Neuer Fortschritt',
   'tool.other': 'Werkzeug {name}',
   'tool.notDone': '{what}: nicht ausgeführt',
-  'tool.approval_required': '{what}: nicht ausgeführt, das braucht deine Zustimmung',
   'tool.failed': '{what}: fehlgeschlagen',
   'notice.limit_reached': 'Der Mentor hat erreicht, was eine einzelne Nachricht bewirken darf.',
   'notice.model_not_in_plan': '{model} ist nicht in deinem Tarif: {used} hat geantwortet.',
