@@ -10,7 +10,9 @@ from psycopg.types.json import Jsonb
 
 from assistant.db.identity import Principal
 from assistant.db.session import Database
+from assistant.mentor.actions.service import Answer
 from assistant.mentor.citations import Citation
+from assistant.mentor.events import Resumption
 
 EventRow = tuple[UUID, int, bytes, int]
 """Run, number, event, epoch."""
@@ -20,14 +22,43 @@ StepRow = tuple[UUID, int, str, bytes, int]
 
 
 @dataclass(frozen=True, slots=True)
-class BegunTurn:
-    """What `assistant.begin_turn` said: `outcome` is `started`, `repeated` or the rule that stood in the way."""
+class Opening:
+    """What every run begins with, whatever it answers."""
 
-    outcome: str
-    run_id: UUID | None
-    client_run_id: str | None
-    question_id: UUID | None
-    answer_id: UUID | None
+    space_id: UUID
+    thread_id: str
+    client_run_id: str
+    channel: str
+    provider: str
+    first_event: bytes
+    process: UUID
+    lease: timedelta
+
+    def around(self, *own: object) -> tuple[object, ...]:
+        """The arguments of a function of the database that begins a run: `own` are those that it alone takes."""
+        names = (self.space_id, self.thread_id, self.client_run_id)
+        return (*names, *own, self.channel, self.provider, self.first_event.decode(), self.process, self.lease)
+
+
+@dataclass(frozen=True, slots=True)
+class BegunRun:
+    """A run that is stored, and with it all that it answers."""
+
+    id: UUID
+    client_run_id: str
+    answer_id: UUID
+    is_new: bool
+    """False: the same was sent before, and began it then."""
+    question: str
+    """Empty where it resumes another run."""
+    resumption: Resumption | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing was stored: the rule that stood in the way, as the database names it."""
+
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,68 +104,45 @@ class Ending:
 
 
 _BEGIN_TURN: Final = """
-select outcome, run, run_name, question_id, answer_id
-from assistant.begin_turn(%s, %s, %s, %s, %s, %s, %s, %s::json, %s, %s)
+select outcome, run, run_name, answer_id from assistant.begin_turn(%s, %s, %s, %s, %s, %s, %s, %s::json, %s, %s)
 """
 
 _BEGIN_BRANCH: Final = """
-select outcome, run, run_name, question_id, answer_id
+select outcome, run, run_name, answer_id
 from assistant.begin_branch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::json, %s, %s)
-"""
-
-_BEGIN_AGAIN: Final = """
-select outcome, run, run_name, question_id, answer_id, question
-from assistant.begin_again(%s, %s, %s, %s, %s, %s, %s::json, %s, %s)
 """
 
 
 async def begin_turn(
     database: Database,
     principal: Principal,
-    *,
-    space_id: UUID,
-    thread_id: str,
-    client_run_id: str,
+    opening: Opening,
     client_message_id: str,
     question: str,
-    channel: str,
-    provider: str,
-    first_event: bytes,
-    process: UUID,
-    lease: timedelta,
-    goes_back: tuple[str, str] | None = None,
-) -> BegunTurn:
+    goes_back: tuple[str, str] | None,
+) -> BegunRun | Refused:
     """Store question, key, run and first event as the caller, or nothing.
 
     `goes_back`: it `replaces` a message, or has one as its `parent`; None: it follows the last turn that is shown.
     """
-    names = (space_id, thread_id, client_run_id, client_message_id, question, channel, provider)
-    values = (*names, first_event.decode(), process, lease)
+    values = opening.around(client_message_id, question)
     if goes_back is None:
-        rows = await database.fetch(principal, _BEGIN_TURN, values)
+        [row] = await database.fetch(principal, _BEGIN_TURN, values)
     else:
-        rows = await database.fetch(principal, _BEGIN_BRANCH, (*goes_back, *values))
-    return BegunTurn(*rows[0])
+        [row] = await database.fetch(principal, _BEGIN_BRANCH, (*goes_back, *values))
+    return _begun(row, question)
 
 
-async def begin_again(
-    database: Database,
-    principal: Principal,
-    *,
-    space_id: UUID,
-    thread_id: str,
-    client_run_id: str,
-    message: str,
-    channel: str,
-    provider: str,
-    first_event: bytes,
-    process: UUID,
-    lease: timedelta,
-) -> tuple[BegunTurn, str]:
-    """Store a run that answers the question of that message anew, as the caller, or nothing; and the question."""
-    values = (space_id, thread_id, client_run_id, message, channel, provider, first_event.decode(), process, lease)
-    [row] = await database.fetch(principal, _BEGIN_AGAIN, values)
-    return BegunTurn(*row[:5]), row[5] or ""
+_BEGIN_AGAIN: Final = """
+select outcome, run, run_name, answer_id, question
+from assistant.begin_again(%s, %s, %s, %s, %s, %s, %s::json, %s, %s)
+"""
+
+
+async def begin_again(database: Database, principal: Principal, opening: Opening, message: str) -> BegunRun | Refused:
+    """Store a run that answers the question of that message anew, as the caller, or nothing."""
+    [(*begun, question)] = await database.fetch(principal, _BEGIN_AGAIN, opening.around(message))
+    return _begun(begun, question)
 
 
 _RESUME_TURN: Final = """
@@ -143,40 +151,27 @@ from assistant.resume_turn(%s, %s, %s, %s::jsonb, %s, %s, %s::json, %s, %s)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ResumedTurn:
-    """What `assistant.resume_turn` said: as for a turn that begins, or `unknown_interrupt`."""
-
-    outcome: str
-    run_id: UUID | None
-    client_run_id: str | None
-    answer_id: UUID | None
-    resumed: UUID | None
-    """The run whose proposals are answered."""
-    goes_on: bool | None
-    """All of them are."""
-    shown: list[UUID] | None
-    """Chunks that the model was shown then."""
-
-
 async def resume_turn(
-    database: Database,
-    principal: Principal,
-    *,
-    space_id: UUID,
-    thread_id: str,
-    client_run_id: str,
-    answers: Sequence[Mapping[str, Any]],
-    channel: str,
-    provider: str,
-    first_event: bytes,
-    process: UUID,
-    lease: timedelta,
-) -> ResumedTurn:
+    database: Database, principal: Principal, opening: Opening, answers: Sequence[Answer]
+) -> BegunRun | Refused:
     """Store the answers, the run and its first event as the caller, or nothing."""
-    values = (space_id, thread_id, client_run_id, Jsonb(list(answers)), channel, provider)
-    rows = await database.fetch(principal, _RESUME_TURN, (*values, first_event.decode(), process, lease))
-    return ResumedTurn(*rows[0])
+    rows = Jsonb([_answer_row(answer) for answer in answers])
+    [(*begun, resumed, goes_on, shown)] = await database.fetch(principal, _RESUME_TURN, opening.around(rows))
+    answered = frozenset(answer.action_id for answer in answers)
+    return _begun(begun, "", Resumption(resumed, answered, bool(goes_on), shown or ()))
+
+
+def _answer_row(answer: Answer) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": str(answer.action_id), "approved": answer.approved}
+    return row if answer.arguments is None else row | {"arguments": answer.arguments}
+
+
+def _begun(row: Sequence[Any], question: str, resumption: Resumption | None = None) -> BegunRun | Refused:
+    """`row`: outcome, run, its name, and its answer's id; without the last three where nothing was stored."""
+    outcome, run_id, name, answer_id = row
+    if outcome not in ("started", "repeated"):
+        return Refused(outcome)
+    return BegunRun(run_id, name, answer_id, outcome == "started", question, resumption)
 
 
 _FIND_RUN: Final = """

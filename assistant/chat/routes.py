@@ -52,7 +52,7 @@ class ConversationController(Controller):
         The last user message is the question, and its id the key: sent twice it is answered once. 409 `run_active`
         while the conversation has an answer under way, `message_id_reused` where the id belongs to another message.
         """
-        run = await chat.start(principal, data.as_turn(space_id))
+        run = await chat.begin(principal, data.as_turn(space_id))
         return _stream(chat, principal, run, 0)
 
     @get("/messages", operation_id="ListMessages")

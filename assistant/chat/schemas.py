@@ -8,7 +8,7 @@ import msgspec
 
 from assistant.chat.messages import StoredMessage
 from assistant.chat.repository import Run
-from assistant.chat.service import MAX_NAME_CHARACTERS, NewTurn, RepeatedTurn, ResumedTurn
+from assistant.chat.service import NewTurn, RepeatedTurn, ResumedTurn, Turn
 from assistant.chat.thread_schemas import RunStatus
 from assistant.errors import InvalidError, NotFoundError
 from assistant.http import Outgoing
@@ -86,19 +86,22 @@ class RunAgentInput(msgspec.Struct, frozen=True, rename="camel"):
     resume: Annotated[list[ResumeEntry], msgspec.Meta(max_length=MAX_ANSWERS)] | None = None
     forwarded_props: Any = None
 
-    def as_turn(self, space_id: UUID, channel: str = "web") -> NewTurn | RepeatedTurn | ResumedTurn:
-        """What is to be done: answers where there are some, else the last user message. Raises InvalidError."""
+    def as_turn(self, space_id: UUID) -> Turn:
+        """What is to be done: answers where there are some, else the last user message.
+
+        Raises NotFoundError (`unknown_interrupt`), InvalidError.
+        """
         if self.resume:
             answers = [entry.as_answer() for entry in self.resume]
-            return ResumedTurn(space_id, self.thread_id, self.run_id, answers, channel)
+            return ResumedTurn(space_id, self.thread_id, self.run_id, answers)
         relation, back_to = self._going_back()
         if relation == "regenerate":
-            return RepeatedTurn(space_id, self.thread_id, self.run_id, back_to, channel)
+            return RepeatedTurn(space_id, self.thread_id, self.run_id, back_to)
         message = next((message for message in reversed(self.messages) if message.role == "user"), None)
         if message is None:
             raise InvalidError("There is no message of the user.", path="messages")
         goes_back = (relation, back_to) if relation is not None else None
-        return NewTurn(space_id, self.thread_id, self.run_id, message.id, message.text, channel, goes_back)
+        return NewTurn(space_id, self.thread_id, self.run_id, message.id, message.text, goes_back=goes_back)
 
     def _going_back(self) -> tuple[Literal["replaces", "parent", "regenerate"] | None, str]:
         """Raises InvalidError."""
@@ -109,7 +112,7 @@ class RunAgentInput(msgspec.Struct, frozen=True, rename="camel"):
         message = props[given[0]]
         if len(given) > 1:
             raise InvalidError(f"Only one of {', '.join(given)} can be meant.", path="forwardedProps")
-        if not isinstance(message, str) or not 1 <= len(message) <= MAX_NAME_CHARACTERS:
+        if not isinstance(message, str):
             raise InvalidError("This must be the id of a message.", path=f"forwardedProps.{given[0]}")
         return given[0], message
 

@@ -3,21 +3,20 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from assistant.chat import folding, repository
 from assistant.chat.answering import LiveRun
 from assistant.chat.events import encode_event, run_started
 from assistant.chat.messages import StoredMessage, list_messages
-from assistant.chat.repository import Run
+from assistant.chat.repository import BegunRun, Opening, Refused, Run
 from assistant.chat.runs import LEASE, RunManager
 from assistant.db.identity import Principal
 from assistant.db.session import Database
 from assistant.errors import AssistantError, ConflictError, ForbiddenError, InvalidError, NotFoundError, TooLargeError
 from assistant.limits import Limits
 from assistant.mentor.actions.service import Actions, Answer
-from assistant.mentor.events import Resumption
 from assistant.usage.installation import noting_stop
 
 MAX_MESSAGE_CHARACTERS: Final = 32_000
@@ -33,12 +32,18 @@ ANNOUNCE_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class NewTurn:
+class _Turn:
     """What a channel has made of its input."""
 
     space_id: UUID
     thread_id: str
     client_run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn(_Turn):
+    """A question."""
+
     client_message_id: str
     text: str
     channel: str = "web"
@@ -47,25 +52,22 @@ class NewTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class RepeatedTurn:
+class RepeatedTurn(_Turn):
     """A question that is to be answered anew: that of `message`, by our id of a message or the client's."""
 
-    space_id: UUID
-    thread_id: str
-    client_run_id: str
     message: str
     channel: str = "web"
 
 
 @dataclass(frozen=True, slots=True)
-class ResumedTurn:
+class ResumedTurn(_Turn):
     """Answers to what the mentor proposed in this conversation."""
 
-    space_id: UUID
-    thread_id: str
-    client_run_id: str
     answers: list[Answer]
     channel: str = "web"
+
+
+Turn = NewTurn | RepeatedTurn | ResumedTurn
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,125 +85,66 @@ class ChatService:
         self._runs = runs
         self._limits = limits
 
-    async def begin(self, principal: Principal, turn: NewTurn) -> FollowedRun:
-        """Store the question and start to answer it; it is durable when this returns.
+    async def begin(self, principal: Principal, turn: Turn) -> FollowedRun:
+        """Store what was said and start to answer it; it is durable when this returns.
 
-        A message that was sent before gets the run that it began. Raises NotFoundError, ForbiddenError, InvalidError,
-        TooLargeError, TooManyRequestsError, QuotaExceededError, InstallationStoppedError, OverloadedError, and
-        ConflictError with the code `run_active`, `message_id_reused` or `run_id_reused`.
+        What was sent before gets the run that it began: a question by the id of its message, one that is answered anew
+        by the name of the run, answers by what they answer. Once all that the mentor proposed is answered, it goes on.
+
+        Raises NotFoundError (also `unknown_message`, `unknown_interrupt`), ForbiddenError, InvalidError, TooLargeError,
+        TooManyRequestsError, QuotaExceededError, InstallationStoppedError, OverloadedError, and ConflictError with the
+        code `run_active`, `message_id_reused` or `run_id_reused`.
         """
         _check(turn)
-        assert principal.user_id is not None, "only people ask"
+        assert principal.user_id is not None, "only people talk"
         await self._limits.count_turn(principal.user_id, turn.space_id)
-        first_event = encode_event(run_started(turn.thread_id, turn.client_run_id), turn.client_run_id, 1)
+        opening = self._open(turn)
         with self._runs.room():
             async with noting_stop(self._database):
-                begun = await repository.begin_turn(
-                    self._database,
-                    principal,
-                    space_id=turn.space_id,
-                    thread_id=turn.thread_id,
-                    client_run_id=turn.client_run_id,
-                    client_message_id=turn.client_message_id,
-                    question=turn.text,
-                    channel=turn.channel,
-                    provider=self._runs.mentor.provider,
-                    first_event=first_event,
-                    process=self._runs.process,
-                    lease=LEASE,
-                    goes_back=turn.goes_back,
-                )
-        if begun.outcome not in ("started", "repeated"):
-            raise _refusal(begun.outcome)
-        assert begun.run_id is not None
-        assert begun.client_run_id is not None
-        assert begun.answer_id is not None
-        if begun.outcome == "started":
-            self._launch(principal, turn, begun.run_id, begun.answer_id, first_event)
-        return FollowedRun(begun.run_id, begun.client_run_id)
+                begun = await self._store(principal, turn, opening)
+        if isinstance(begun, Refused):
+            raise _refusal(begun.rule)
+        if begun.is_new:
+            self._launch(principal.user_id, opening, begun)
+        return FollowedRun(begun.id, begun.client_run_id)
 
-    async def start(self, principal: Principal, turn: NewTurn | RepeatedTurn | ResumedTurn) -> FollowedRun:
-        """See `begin`, `begin_again` and `resume_turn`."""
+    def _open(self, turn: Turn) -> Opening:
+        return Opening(
+            space_id=turn.space_id,
+            thread_id=turn.thread_id,
+            client_run_id=turn.client_run_id,
+            channel=turn.channel,
+            provider=self._runs.mentor.provider,
+            first_event=encode_event(run_started(turn.thread_id, turn.client_run_id), turn.client_run_id, 1),
+            process=self._runs.process,
+            lease=LEASE,
+        )
+
+    async def _store(self, principal: Principal, turn: Turn, opening: Opening) -> BegunRun | Refused:
         match turn:
             case NewTurn():
-                return await self.begin(principal, turn)
+                asked = turn.client_message_id, turn.text, turn.goes_back
+                return await repository.begin_turn(self._database, principal, opening, *asked)
             case RepeatedTurn():
-                return await self.begin_again(principal, turn)
+                return await repository.begin_again(self._database, principal, opening, turn.message)
             case ResumedTurn():
-                return await self.resume_turn(principal, turn)
+                answers = await self._actions.read_answers(principal, turn.answers)
+                return await repository.resume_turn(self._database, principal, opening, answers)
 
-    async def begin_again(self, principal: Principal, turn: RepeatedTurn) -> FollowedRun:
-        """Begin another answer to a question that was asked before; the ones that there are stay.
-
-        A run of that name gets what it began. Raises as `begin` does, and NotFoundError (`unknown_message`).
-        """
-        _check_names(turn.thread_id, turn.client_run_id)
-        _check_name("forwardedProps", turn.message)
-        assert principal.user_id is not None, "only people ask"
-        await self._limits.count_turn(principal.user_id, turn.space_id)
-        first_event = encode_event(run_started(turn.thread_id, turn.client_run_id), turn.client_run_id, 1)
-        with self._runs.room():
-            async with noting_stop(self._database):
-                begun, question = await repository.begin_again(
-                    self._database,
-                    principal,
-                    space_id=turn.space_id,
-                    thread_id=turn.thread_id,
-                    client_run_id=turn.client_run_id,
-                    message=turn.message,
-                    channel=turn.channel,
-                    provider=self._runs.mentor.provider,
-                    first_event=first_event,
-                    process=self._runs.process,
-                    lease=LEASE,
-                )
-        if begun.outcome not in ("started", "repeated"):
-            raise _refusal(begun.outcome)
-        assert begun.run_id is not None
-        assert begun.client_run_id is not None
-        assert begun.answer_id is not None
-        if begun.outcome == "started":
-            asked = NewTurn(turn.space_id, turn.thread_id, turn.client_run_id, "", question, turn.channel)
-            self._launch(principal, asked, begun.run_id, begun.answer_id, first_event)
-        return FollowedRun(begun.run_id, begun.client_run_id)
-
-    async def resume_turn(self, principal: Principal, turn: ResumedTurn) -> FollowedRun:
-        """Store the answers and begin the run in which they are carried out; they are durable when this returns.
-
-        The model goes on once all that it proposed is answered. Answers that were given before get the run in which
-        it did. Raises NotFoundError (`unknown_interrupt`), InvalidError, ConflictError (`run_active`, `run_id_reused`),
-        TooManyRequestsError, OverloadedError.
-        """
-        _check_names(turn.thread_id, turn.client_run_id)
-        assert principal.user_id is not None, "only people answer"
-        await self._limits.count_turn(principal.user_id, turn.space_id)
-        answers = await self._actions.read_answers(principal, turn.answers)
-        first_event = encode_event(run_started(turn.thread_id, turn.client_run_id), turn.client_run_id, 1)
-        with self._runs.room():
-            begun = await repository.resume_turn(
-                self._database,
-                principal,
-                space_id=turn.space_id,
-                thread_id=turn.thread_id,
-                client_run_id=turn.client_run_id,
-                answers=[_answer_row(answer) for answer in answers],
-                channel=turn.channel,
-                provider=self._runs.mentor.provider,
-                first_event=first_event,
-                process=self._runs.process,
-                lease=LEASE,
+    def _launch(self, user_id: UUID, opening: Opening, begun: BegunRun) -> None:
+        self._runs.launch(
+            LiveRun(
+                id=begun.id,
+                client_run_id=opening.client_run_id,
+                thread_id=opening.thread_id,
+                space_id=opening.space_id,
+                user_id=user_id,
+                answer_id=begun.answer_id,
+                question=begun.question,
+                log=self._runs.open_log(begun.id, opening.client_run_id, user_id, opening.first_event),
+                resumption=begun.resumption,
             )
-        if begun.outcome not in ("started", "repeated"):
-            raise _refusal(begun.outcome)
-        assert begun.run_id is not None
-        assert begun.client_run_id is not None
-        if begun.outcome == "started":
-            assert begun.answer_id is not None
-            assert begun.resumed is not None
-            answered = frozenset(answer.action_id for answer in answers)
-            resumption = Resumption(begun.resumed, answered, bool(begun.goes_on), begun.shown or ())
-            self._launch(principal, turn, begun.run_id, begun.answer_id, first_event, resumption=resumption)
-        return FollowedRun(begun.run_id, begun.client_run_id)
+        )
 
     async def check_space(self, principal: Principal, space_id: UUID) -> None:
         """Raises NotFoundError where the space is not the caller's to see."""
@@ -258,31 +201,6 @@ class ChatService:
             raise NotFoundError("There is no such space.")
         return messages
 
-    def _launch(
-        self,
-        principal: Principal,
-        turn: NewTurn | ResumedTurn,
-        run_id: UUID,
-        answer_id: UUID,
-        first_event: bytes,
-        *,
-        resumption: Resumption | None = None,
-    ) -> None:
-        assert principal.user_id is not None, "only a signed-in person gets past begin_turn"
-        self._runs.launch(
-            LiveRun(
-                id=run_id,
-                client_run_id=turn.client_run_id,
-                thread_id=turn.thread_id,
-                space_id=turn.space_id,
-                user_id=principal.user_id,
-                answer_id=answer_id,
-                question=turn.text if isinstance(turn, NewTurn) else "",
-                log=self._runs.open_log(run_id, turn.client_run_id, principal.user_id, first_event),
-                resumption=resumption,
-            )
-        )
-
     async def _follow_stored(self, principal: Principal, run_id: UUID, after: int) -> AsyncIterator[Sequence[bytes]]:
         """From the database: a run that has ended, or one that another process carries out."""
         position, ended, waits = after, False, 0
@@ -308,23 +226,32 @@ class ChatService:
         await repository.announce_listener(self._database, run_id, self._runs.process, keep)
 
 
-def _check(turn: NewTurn) -> None:
-    _check_names(turn.thread_id, turn.client_run_id)
-    _check_name("messages.id", turn.client_message_id)
-    if len(turn.text) > MAX_MESSAGE_CHARACTERS:
+def _check(turn: Turn) -> None:
+    _check_name("threadId", turn.thread_id)
+    _check_name("runId", turn.client_run_id)
+    match turn:
+        case NewTurn():
+            _check_name("messages.id", turn.client_message_id)
+            _check_text(turn.text)
+            if turn.goes_back is not None:
+                relation, message = turn.goes_back
+                _check_name(f"forwardedProps.{relation}", message)
+        case RepeatedTurn():
+            _check_name("forwardedProps.regenerate", turn.message)
+        case ResumedTurn():
+            pass  # the actions know what can be answered
+
+
+def _check_text(text: str) -> None:
+    if len(text) > MAX_MESSAGE_CHARACTERS:
         raise TooLargeError(
-            f"A message may have {MAX_MESSAGE_CHARACTERS:,} characters, this one has {len(turn.text):,}. "
+            f"A message may have {MAX_MESSAGE_CHARACTERS:,} characters, this one has {len(text):,}. "
             "Longer texts can be added to the space as documents.",
             code="message_too_long",
         )
-    if not turn.text.strip():
+    if not text.strip():
         raise InvalidError("The message is empty.", path="messages", code="message_empty")
-    _check_characters(turn.text, "messages")
-
-
-def _check_names(thread_id: str, client_run_id: str) -> None:
-    _check_name("threadId", thread_id)
-    _check_name("runId", client_run_id)
+    _check_characters(text, "messages")
 
 
 def _check_name(path: str, name: str) -> None:
@@ -333,19 +260,14 @@ def _check_name(path: str, name: str) -> None:
     _check_characters(name, path)
 
 
-def _answer_row(answer: Answer) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": str(answer.action_id), "approved": answer.approved}
-    return row if answer.arguments is None else row | {"arguments": answer.arguments}
-
-
 def _check_characters(text: str, path: str) -> None:
     """PostgreSQL stores neither NUL nor half of a surrogate pair."""
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise InvalidError("The text has characters that cannot be stored.", path=path)
 
 
-def _refusal(outcome: str) -> AssistantError:
-    match outcome:
+def _refusal(rule: str) -> AssistantError:
+    match rule:
         case "forbidden":
             return ForbiddenError("Only members of this space can talk to its mentor.")
         case "run_active":

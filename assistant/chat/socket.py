@@ -226,7 +226,7 @@ class _Session:
 
     async def _begin(self, data: RunAgentInput) -> None:
         await self._authenticator.readmit(self._token)
-        run = await self._chat.start(self._principal, data.as_turn(self._space_id))
+        run = await self._chat.begin(self._principal, data.as_turn(self._space_id))
         self._follow(run.id, 0)
 
     async def _renew(self, token: str) -> None:

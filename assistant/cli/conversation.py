@@ -182,7 +182,7 @@ class Conversation:
                 if not answers:
                     return None
                 turn = ResumedTurn(self._space_id, self._thread_id, str(uuid4()), answers, channel=CHANNEL)
-                return await self._chat.resume_turn(self._principal, turn)
+                return await self._chat.begin(self._principal, turn)
             except InvalidError as error:
                 self._screen.tell(error.detail)
             except (EOFError, KeyboardInterrupt):

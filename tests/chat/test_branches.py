@@ -238,7 +238,9 @@ async def test_what_is_not_there_cannot_be_gone_back_to(
     assert await talk.refused(threadId="t-2", forwardedProps={"replaces": question}) == (404, "unknown_message")
     assert (await talk.refused(forwardedProps={"replaces": question, "parent": question}))[0] == 422
     assert (await talk.refused(forwardedProps={"replaces": 7}))[0] == 422
-    assert (await talk.refused(forwardedProps={"regenerate": "x" * 201}))[0] == 422
+    for relation in ("replaces", "parent", "regenerate"):
+        for message in ("", "x" * 201, "no\0"):
+            assert await talk.refused(forwardedProps={relation: message}) == (422, "invalid")
     async with offline_service.client(offline_service.token(bob.id)) as http:
         body = input_of("Mine?") | {"forwardedProps": {"replaces": question}}
         assert (await http.post(f"/api/spaces/{bob.space_id}/agent", json=body)).status_code == 404

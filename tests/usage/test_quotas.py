@@ -174,7 +174,7 @@ async def test_the_answer_to_a_proposal_is_no_second_message_and_is_taken_in_any
     assert await desk.counter(person.id) == (1, 0, TURN_TOKENS, 0)
     answer = Answer(UUID(proposal["id"]), approved=True)
     turn = ResumedTurn(person.space_id, "t-1", uuid4().hex, [answer])
-    told = await desk.follow(person, await desk.service.resume_turn(person.principal, turn))
+    told = await desk.follow(person, await desk.service.begin(person.principal, turn))
     assert told[-1]["outcome"] == {"type": "success"}
     assert await desk.counter(person.id) == (1, 0, 2 * TURN_TOKENS, 0)
     assert await desk.rows("select title from tasks where space_id = %s", person.space_id) == [("Buy a rope",)]
