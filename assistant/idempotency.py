@@ -20,6 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.db.identity import Principal
+from assistant.db.session import Database
 from assistant.entity_tags import entity_tag
 from assistant.errors import ConflictError, InvalidError
 from assistant.http import Outgoing
@@ -39,6 +40,19 @@ IdempotencyKey = Annotated[
 ]
 
 Answer = TypeVar("Answer", bound=Outgoing)
+
+
+Prepared = TypeVar("Prepared")
+
+
+class _Call(NamedTuple):
+    """A request that has a key, as the table knows it."""
+
+    user_id: UUID
+    request: bytes
+    body_hash: bytes
+    status: int
+    """Of its answer, if it succeeds."""
 
 
 class _Stored(NamedTuple):
@@ -64,7 +78,7 @@ def idempotent(handler: Callable[..., Awaitable[Answer]]) -> Callable[..., Await
         async def work() -> Answer:
             return await handler(*bound, **{name: arguments[name] for name in own.parameters if name in arguments})
 
-        return await work() if key is None else await _once(session, request, key, work)
+        return await work() if key is None else await _once(session, await _identify(request, key), work)
 
     new = {name: parameter for name, parameter in _ADDED.items() if name not in own.parameters}
     wrapper.__annotations__ = handler.__annotations__ | {name: each.annotation for name, each in new.items()}
@@ -84,30 +98,60 @@ _ADDED: Final = {
 """What the framework hands to the wrapper, besides what the handler asks for."""
 
 
-async def _once(
-    session: AsyncSession, request: Request[Any, Any, Any], key: str, work: Callable[[], Awaitable[Answer]]
+async def once(
+    database: Database,
+    session: AsyncSession,
+    request: Request[Any, Any, Any],
+    key: str | None,
+    prepare: Callable[[], Awaitable[Prepared]],
+    store: Callable[[Prepared], Awaitable[Answer]],
 ) -> Answer:
+    """The same for a handler that has long work to do before it stores anything: `prepare` holds no connection.
+
+    A request that is repeated before the first one is answered is prepared once more, but stored once. Raises
+    ConflictError and InvalidError as the decorator does.
+    """
+    if key is None:
+        return await store(await prepare())
+    call = await _identify(request, key)
+    async with database.session(request.user) as looking:
+        replayed = await _replay(looking, call)
+    if replayed is not None:
+        return cast(Answer, replayed)
+    prepared = await prepare()
+    return await _once(session, call, lambda: store(prepared))
+
+
+async def _once(session: AsyncSession, call: _Call, work: Callable[[], Awaitable[Answer]]) -> Answer:
     """Raises ConflictError while the first is under way, InvalidError where the key was used for another body."""
+    await _take_turn(session, call)
+    replayed = await _replay(session, call)
+    if replayed is not None:
+        return cast(Answer, replayed)
+    answer = await work()
+    await _store(session, call, answer)
+    return answer
+
+
+async def _identify(request: Request[Any, Any, Any], key: str) -> _Call:
     caller: Principal = request.user
     assert caller.user_id is not None, "only people make things"
     request_hash = hash_request(request.method, request.url.path, key)
     body_hash = _hash(await _body(request))
-    await _take_turn(session, caller.user_id, request_hash)
-    stored = await _find(session, request_hash)
-    if stored is not None:
-        if stored.body_hash != body_hash:
-            raise InvalidError(
-                "This key was used for another request; take a new one.",
-                path="Idempotency-Key",
-                code="idempotency_key_reused",
-            )
-        return cast(Answer, _replay(stored))
-    answer = await work()
-    await _store(session, caller.user_id, request_hash, body_hash, request.route_handler.status_code, answer)
-    return answer
+    return _Call(caller.user_id, request_hash, body_hash, request.route_handler.status_code)
 
 
-def _replay(stored: _Stored) -> Response[bytes]:
+async def _replay(session: AsyncSession, call: _Call) -> Response[bytes] | None:
+    """The stored answer, if there is one. Raises InvalidError where the key was used for another body."""
+    stored = await _find(session, call.request)
+    if stored is None:
+        return None
+    if stored.body_hash != call.body_hash:
+        raise InvalidError(
+            "This key was used for another request; take a new one.",
+            path="Idempotency-Key",
+            code="idempotency_key_reused",
+        )
     headers = {"Idempotency-Replayed": "true"} | ({"ETag": stored.etag} if stored.etag else {})
     return Response(stored.answer, status_code=stored.status, media_type="application/json", headers=headers)
 
@@ -143,11 +187,11 @@ _STORE = text("""
     values (:user_id, :request, :body_hash, :status, :answer, :etag)""")
 
 
-async def _take_turn(session: AsyncSession, user_id: UUID, request: bytes) -> None:
+async def _take_turn(session: AsyncSession, call: _Call) -> None:
     """Until the transaction ends nobody else works on this request. What the first one stored is read afterwards: a
     statement that did both would look at the table as it was before it had the lock.
     """
-    number = int.from_bytes(_hash(user_id.bytes, request)[:8], "big", signed=True)
+    number = int.from_bytes(_hash(call.user_id.bytes, call.request)[:8], "big", signed=True)
     if not await session.scalar(_LOCK, {"number": number}):
         busy = ConflictError("This request is being worked on; ask again in a moment.", code="request_running")
         busy.retry_after = 1
@@ -160,9 +204,7 @@ async def _find(session: AsyncSession, request: bytes) -> _Stored | None:
     return None if row is None else _Stored(*row)
 
 
-async def _store(
-    session: AsyncSession, user_id: UUID, request: bytes, body_hash: bytes, status: int, answer: Outgoing
-) -> None:
+async def _store(session: AsyncSession, call: _Call, answer: Outgoing) -> None:
     kept = msgspec.structs.replace(answer, **dict.fromkeys(answer.shown_once))
-    values = {"user_id": user_id, "request": request, "body_hash": body_hash, "status": status}
-    await session.execute(_STORE, {**values, "answer": msgspec.json.encode(kept), "etag": entity_tag(answer)})
+    values = {**call._asdict(), "answer": msgspec.json.encode(kept), "etag": entity_tag(answer)}
+    await session.execute(_STORE, values)

@@ -1,7 +1,7 @@
 """Documents and search over HTTP. Public spaces' documents may be read without signing in; searching is for people."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 from uuid import UUID
 
 from litestar import Controller, Request, delete, get, patch, post
@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.body import strictly
 from assistant.db.identity import Principal
+from assistant.db.session import Database
 from assistant.entity_tags import Preconditions
 from assistant.errors import InvalidError, UnsupportedError
 from assistant.http import signed_in, visible
-from assistant.idempotency import idempotent
+from assistant.idempotency import IdempotencyKey, once
 from assistant.knowledge import service
 from assistant.knowledge.extraction import MAX_BYTES, MAX_TITLE, Extracted, parse_format, read_text
 from assistant.knowledge.fetching import MAX_ADDRESS
@@ -102,33 +103,33 @@ class SpaceDocumentController(Controller):
         guards=[signed_in, sees_space],
         request_max_body_size=BODY_BYTES,
     )
-    @idempotent
     async def create_document(
         self,
         request: Request[Any, Any, State],
         space_id: FromPath[UUID],
         me: NamedDependency[UUID],
+        database: NamedDependency[Database],
         db_session: NamedDependency[AsyncSession],
         limits: NamedDependency[Limits],
         gatherer: NamedDependency[Gatherer],
+        idempotency_key: IdempotencyKey = None,
     ) -> DocumentRead:
         """Add a document: a text as JSON, a file of any readable format as the `file` of a form, or the `url` of a
         page, whose document is brought up to date where it is there already. It is searchable a moment later:
         `indexing` says how far it is. For the owner, admins and editors.
         """
-        await limits.count_upload(me)
-        if request.content_type[0] == "multipart/form-data":
-            return read_entry(
-                await service.add_extracted(db_session, space_id, await _read_form(request, gatherer, me))
-            )
-        body = await request.json()
-        if not (isinstance(body, dict) and "url" in body):
-            sent = strictly(body, DocumentCreate)
-            extracted = read_text(sent.content, parse_format(sent.content_type), title=sent.title)
-            return read_entry(await service.add_extracted(db_session, space_id, extracted))
-        page, extracted = await _fetch(strictly(body, DocumentFetch).url, gatherer, me)
-        stored = await store_file(db_session, space_id, extracted, page.source)
-        return await _read(db_session, stored.document_id)
+
+        async def prepare() -> _Sent:
+            await limits.count_upload(me)
+            return await _read_sent(request, gatherer, me)
+
+        async def store(sent: _Sent) -> DocumentRead:
+            if sent.source is None:
+                return read_entry(await service.add_extracted(db_session, space_id, sent.extracted))
+            stored = await store_file(db_session, space_id, sent.extracted, sent.source)
+            return await _read(db_session, stored.document_id)
+
+        return await once(database, db_session, request, idempotency_key, prepare, store)
 
     @get("/search", operation_id="SearchDocuments", guards=[signed_in, sees_space])
     async def search(
@@ -191,12 +192,25 @@ async def _read(session: AsyncSession, document_id: UUID) -> DocumentRead:
     return read_entry(await service.get_document(session, document_id))
 
 
-async def _fetch(url: str, gatherer: Gatherer, me: UUID) -> tuple[Found, Extracted]:
-    """A page, read. Raises InvalidError, TooLargeError, UnsupportedError."""
-    page = await gatherer.fetch(url)
+class _Sent(NamedTuple):
+    """What is to become a document. `source`: the address of a page, which has one document."""
+
+    extracted: Extracted
+    source: str | None = None
+
+
+async def _read_sent(request: Request[Any, Any, State], gatherer: Gatherer, me: UUID) -> _Sent:
+    """A text, a file or a page, read. Raises InvalidError, TooLargeError, UnsupportedError."""
+    if request.content_type[0] == "multipart/form-data":
+        return _Sent(await _read_form(request, gatherer, me))
+    body = await request.json()
+    if not (isinstance(body, dict) and "url" in body):
+        sent = strictly(body, DocumentCreate)
+        return _Sent(read_text(sent.content, parse_format(sent.content_type), title=sent.title))
+    page = await gatherer.fetch(strictly(body, DocumentFetch).url)
     if is_site_map(page.data):
         raise UnsupportedError("A site map is no document; `goalspace ingest` puts in each of its pages.")
-    return page, await gatherer.read(page, owner=me)
+    return _Sent(await gatherer.read(page, owner=me), page.source)
 
 
 async def _read_form(request: Request[Any, Any, State], gatherer: Gatherer, me: UUID) -> Extracted:

@@ -1,13 +1,17 @@
 """Documents and search at the public door."""
 
 import asyncio
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from assistant.db.session import Database
+from assistant.knowledge.extraction import Extracted
 from assistant.knowledge.fetching import Fetcher
+from assistant.knowledge.ingestion import Found
 from tests.fixtures.api import Caller, MakeCaller, errors_of, open_space
 from tests.fixtures.database import join_space
 from tests.fixtures.http import LiveService
@@ -156,6 +160,57 @@ async def test_a_page_of_the_web_becomes_a_document_of_nobodys_own(
         assert (await ada.get(f"/api/documents/{made['id']}")).json()["content"] == "The bowline holds."
         site.add("/map.xml", "<?xml version='1.0'?><urlset/>", kind="application/xml")
         assert (await ada.call("POST", path, {"url": f"{site.address}/map.xml"})).status_code == 415
+
+
+async def test_while_a_file_is_read_no_connection_waits_for_it(
+    ada: Caller, api: LiveService, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = api.app.state.services
+    reached, gate = asyncio.Queue[None](), asyncio.Event()
+    read = services.gatherer.read
+
+    async def read_slowly(found: Found, owner: UUID) -> Extracted:
+        reached.put_nowait(None)
+        await gate.wait()
+        extracted: Extracted = await read(found, owner)
+        return extracted
+
+    monkeypatch.setattr(services.gatherer, "read", read_slowly)
+    path = f"/api/spaces/{space}/documents"
+    send = partial(ada.call, "POST", path, files={"file": ("boats.md", BOATS)}, headers={"Idempotency-Key": "boats"})
+    sent = [asyncio.create_task(send()) for _ in range(2)]
+    async with asyncio.timeout(10):
+        for _ in sent:
+            await reached.get()
+    pool = services.database.clients.pool
+    assert isinstance(pool, AsyncAdaptedQueuePool)
+    assert pool.checkedout() == 0
+    gate.set()
+    answers = [await task for task in sent]
+    made = {answer.content for answer in answers if answer.status_code == 201}
+    assert len(made) == 1
+    assert [answer.json()["code"] for answer in answers if answer.status_code != 201] in ([], ["request_running"])
+    again = await send()
+    assert (again.content in made, again.headers["idempotency-replayed"]) == (True, "true")
+    assert reached.empty(), "what is answered from memory is not read again"
+    assert len((await ada.get(path)).json()["items"]) == 1
+
+
+async def test_a_repeat_is_answered_although_the_page_is_gone(
+    ada: Caller, api: LiveService, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/api/spaces/{space}/documents"
+    async with open_website() as site:
+        monkeypatch.setattr(api.app.state.services.gatherer, "_fetcher", Fetcher([f"127.0.0.1:{site.port}"]))
+        body = {"url": site.add("/knots", "<html><title>Knots</title><p>The bowline makes a loop.")}
+        once = {"headers": {"Idempotency-Key": "knots"}}
+        first = await ada.call("POST", path, body, **once)
+        site.pages.clear()
+        again = await ada.call("POST", path, body, **once)
+    assert (first.status_code, again.content) == (201, first.content)
+    assert (await ada.call("POST", path, {"url": "http://127.0.0.1/"}, **once)).json()["code"] == (
+        "idempotency_key_reused"
+    )
 
 
 async def test_a_form_without_a_file(ada: Caller, space: str) -> None:
