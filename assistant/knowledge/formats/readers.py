@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Hashable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Final, Self
 from weakref import WeakValueDictionary
@@ -14,7 +15,7 @@ from weakref import WeakValueDictionary
 import msgspec
 import structlog
 
-from assistant.errors import TooLargeError, UnsupportedError
+from assistant.errors import TooLargeError, UnavailableError, UnsupportedError
 from assistant.knowledge.extraction import Extracted, check_size
 from assistant.knowledge.formats.process import CPU_SECONDS, ERRORS, MEMORY, SIZE, SIZES, Answer, Request
 from assistant.knowledge.formats.reading import is_plain, read_file
@@ -23,20 +24,50 @@ AT_A_TIME: Final = 2
 SECONDS: Final = 60.0
 """By the clock, for one file."""
 
+WAIT_SECONDS: Final = 30.0
+"""For one's turn, before one is told to come again."""
+
+MAX_WAITING: Final = 20
+"""Files of one person, with the one that is read: each is in memory."""
+
+BUSY_SECONDS: Final = 10
+"""After which some files have been read."""
+
 GRACE_SECONDS: Final = 0.5
 """What a process has to end on its own when it is closed."""
 
 log = structlog.get_logger(__name__)
 
 
+class ReadersBusyError(UnavailableError):
+    """There are more files than are read in the time that anybody waits."""
+
+    code, title = "readers_busy", "Too many files at once"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many files are waiting to be read at the moment; please send this one again in some seconds.",
+            retry_after=BUSY_SECONDS,
+        )
+
+
 class Readers:
     """Reads files. Close it: it has processes, which are started with the first file that needs one."""
 
-    def __init__(self, *, memory: int = MEMORY, cpu_seconds: int = CPU_SECONDS, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        memory: int = MEMORY,
+        cpu_seconds: int = CPU_SECONDS,
+        seconds: float = SECONDS,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
         self._cpu_seconds = cpu_seconds
+        self._wait_seconds = wait_seconds
         self._slots = asyncio.Semaphore(AT_A_TIME)
         self._idle = [_Reader(memory, seconds) for _ in range(AT_A_TIME)]
         self._turns: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
+        self._waiting = Counter[Hashable]()
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,7 +86,7 @@ class Readers:
 
         `owner`: whose files wait for each other, so that those of others need not wait for all of them. `is_web_page`:
         only its main text is wanted. Raises InvalidError (empty, damaged), TooLargeError (also of what is inside, and
-        of the time that it takes), and UnsupportedError (nothing that can be read).
+        of the time that it takes), UnsupportedError (nothing that can be read), and ReadersBusyError.
         """
         check_size(data)
         if not is_web_page and is_plain(data, name):  # no parser, no danger
@@ -65,17 +96,13 @@ class Readers:
         return answer.extracted
 
     async def read_site_map(self, data: bytes) -> list[str]:
-        """The addresses in it. Raises InvalidError, TooLargeError."""
+        """The addresses in it. Raises InvalidError, TooLargeError, ReadersBusyError."""
         check_size(data)
         return (await self._ask(Request("", "site map", self._cpu_seconds), data, None)).links
 
     async def _ask(self, request: Request, data: bytes, owner: Hashable) -> Answer:
-        async with self._turn(owner), self._slots:
-            reader = self._idle.pop()
-            try:
-                answer = await reader.read(request, data)
-            finally:
-                self._idle.append(reader)
+        async with self._turn(owner) as reader:
+            answer = await reader.read(request, data)
         if answer.fault:
             log.info("file_not_read", fault=answer.fault)
         if answer.error:
@@ -83,13 +110,34 @@ class Readers:
         return answer
 
     @asynccontextmanager
-    async def _turn(self, owner: Hashable) -> AsyncIterator[None]:
-        if owner is None:
+    async def _turn(self, owner: Hashable) -> AsyncIterator["_Reader"]:
+        """A reader, once the owner's files before this one are read and one is free. Raises ReadersBusyError."""
+        async with AsyncExitStack() as held:
+            if owner is not None:
+                held.enter_context(self._place(owner))
+            try:
+                async with asyncio.timeout(self._wait_seconds):
+                    if owner is not None:
+                        await held.enter_async_context(self._turns.setdefault(owner, asyncio.Lock()))
+                    await held.enter_async_context(self._slots)
+            except TimeoutError:
+                raise ReadersBusyError from None
+            reader = self._idle.pop()
+            held.callback(self._idle.append, reader)
+            yield reader
+
+    @contextmanager
+    def _place(self, owner: Hashable) -> Iterator[None]:
+        """Raises ReadersBusyError where the owner's files take as many as they may."""
+        if self._waiting[owner] >= MAX_WAITING:
+            raise ReadersBusyError
+        self._waiting[owner] += 1
+        try:
             yield
-            return
-        lock = self._turns.setdefault(owner, asyncio.Lock())
-        async with lock:
-            yield
+        finally:
+            self._waiting[owner] -= 1
+            if not self._waiting[owner]:
+                del self._waiting[owner]
 
 
 class _Reader:

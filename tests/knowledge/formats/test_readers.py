@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import psutil
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from assistant.errors import InvalidError, TooLargeError, UnsupportedError
 from assistant.knowledge.extraction import Extracted
 from assistant.knowledge.formats import process
-from assistant.knowledge.formats.readers import Readers
+from assistant.knowledge.formats.readers import BUSY_SECONDS, MAX_WAITING, Readers, ReadersBusyError
 
 PAGE = b"<html><title>Knots</title><p>Bowline"
 LABOUR = b"<html>" + b"<p>a<b>b</b>" * 1_000_000
@@ -99,9 +99,37 @@ async def test_others_do_not_wait_for_all_files_of_one(readers: Readers) -> None
     await asyncio.sleep(0)
     assert (await readers.read(PAGE, "a.html", owner="ada")).title == "Knots"
     assert not any(task.done() for task in many)
-    for task in many:
+    await cancel(many)
+
+
+async def cancel(tasks: Sequence[asyncio.Task[Extracted]]) -> None:
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*many, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_nobody_waits_for_ever_for_a_reader() -> None:
+    async with Readers(wait_seconds=0.1) as hurried:
+        busy = [asyncio.create_task(hurried.read(LABOUR, "a.html", owner=owner)) for owner in ("bob", "cleo")]
+        await asyncio.sleep(0)
+        for owner in ("ada", "bob", None):
+            with pytest.raises(ReadersBusyError) as caught:
+                await hurried.read(PAGE, "a.html", owner=owner)
+            assert (caught.value.status_code, caught.value.retry_after) == (503, BUSY_SECONDS)
+        assert (await hurried.read(b"# Plain", "a.md", owner="ada")).title == "Plain"
+        assert not any(task.done() for task in busy)
+        await cancel(busy)
+        assert (await hurried.read(PAGE, "a.html", owner="bob")).title == "Knots"
+
+
+async def test_one_person_has_so_many_files_wait(readers: Readers) -> None:
+    waiting = [asyncio.create_task(readers.read(LABOUR, "a.html", owner="bob")) for _ in range(MAX_WAITING)]
+    await asyncio.sleep(0)
+    with pytest.raises(ReadersBusyError):
+        await readers.read(PAGE, "a.html", owner="bob")
+    assert (await readers.read(PAGE, "a.html", owner="ada")).title == "Knots"
+    await cancel(waiting)
+    assert (await readers.read(PAGE, "a.html", owner="bob")).title == "Knots"
 
 
 @pytest.mark.parametrize(
