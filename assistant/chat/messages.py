@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
-from assistant.chat.repository import SPACE_IS_VISIBLE
+from assistant.chat.repository import SPACE_IS_VISIBLE, RunStatus
 from assistant.db.identity import Principal
 from assistant.db.session import Database
 
@@ -22,7 +22,7 @@ class StoredMessage:
     thread_id: str | None
     run_id: str | None
     """The run's name for clients."""
-    status: str | None
+    status: RunStatus | None
     """How the run stands or how it ended."""
     citations: list[dict[str, Any]]
     versions: list[UUID]

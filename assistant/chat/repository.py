@@ -20,6 +20,8 @@ EventRow = tuple[UUID, int, bytes, int]
 StepRow = tuple[UUID, int, str, bytes, int]
 """Run, number, role, blocks as JSON, epoch."""
 
+RunStatus = Literal["running", "awaiting_approval", "completed", "cancelled", "failed", "interrupted"]
+
 
 @dataclass(frozen=True, slots=True)
 class Opening:
@@ -69,7 +71,7 @@ class Run:
     client_run_id: str
     thread_id: str
     space_id: UUID
-    status: str
+    status: RunStatus
     last_seq: int
     error: dict[str, Any] | None
     usage: list[dict[str, Any]] | None

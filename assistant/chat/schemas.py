@@ -7,9 +7,8 @@ from uuid import UUID
 import msgspec
 
 from assistant.chat.messages import StoredMessage
-from assistant.chat.repository import Run
+from assistant.chat.repository import Run, RunStatus
 from assistant.chat.service import NewTurn, RepeatedTurn, ResumedTurn, Turn
-from assistant.chat.thread_schemas import RunStatus
 from assistant.errors import InvalidError, NotFoundError
 from assistant.http import Outgoing
 from assistant.mentor.actions.service import Answer
@@ -179,7 +178,7 @@ class RunRead(Outgoing):
             id=run.client_run_id,
             thread_id=run.thread_id,
             space_id=run.space_id,
-            status=msgspec.convert(run.status, RunStatus),
+            status=run.status,
             last_seq=run.last_seq,
             error=run.error,
             usage=run.usage,

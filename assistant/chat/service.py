@@ -31,6 +31,15 @@ REPAIR_SECONDS: Final = 1.0
 ANNOUNCE_SECONDS: Final = 10.0
 
 
+class RunActiveError(ConflictError):
+    """One answer at a time, and none is left or gone back from while it is under way."""
+
+    code = "run_active"
+
+    def __init__(self) -> None:
+        super().__init__("The mentor is still answering in this conversation.")
+
+
 @dataclass(frozen=True, slots=True)
 class _Turn:
     """What a channel has made of its input."""
@@ -271,7 +280,7 @@ def _refusal(rule: str) -> AssistantError:
         case "forbidden":
             return ForbiddenError("Only members of this space can talk to its mentor.")
         case "run_active":
-            return ConflictError("The mentor is still answering in this conversation.", code="run_active")
+            return RunActiveError()
         case "message_id_reused":
             return ConflictError("This message id was used for another message.", code="message_id_reused")
         case "run_id_reused":

@@ -17,7 +17,7 @@ from assistant.chat.thread_schemas import Feedback, FeedbackRead, SummaryRead, T
 from assistant.chat.threads import THREADS, ThreadService
 from assistant.db.identity import Principal
 from assistant.entity_tags import Preconditions
-from assistant.http import name_in_path, signed_in, to_schema
+from assistant.http import name_in_path, signed_in
 from assistant.pagination import ORDER_DESCRIPTION, Page, Paginator, SearchText
 
 _FILES: Final = {"markdown": ("text/markdown; charset=utf-8", "md"), "json": ("application/json", "json")}
@@ -118,7 +118,7 @@ class ThreadController(Controller):
         threads: NamedDependency[ThreadService],
     ) -> SummaryRead:
         """What the mentor keeps in mind of the turns that it is not told word for word any more."""
-        return to_schema(await threads.summary(principal, space_id, name_in_path(thread_id)), SummaryRead)
+        return await threads.summary(principal, space_id, name_in_path(thread_id))
 
     @delete("/{thread_id:str}/summary", operation_id="ForgetThreadSummary")
     async def forget_summary(

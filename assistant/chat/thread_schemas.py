@@ -6,9 +6,8 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
+from assistant.chat.repository import RunStatus
 from assistant.http import Incoming, Outgoing
-
-RunStatus = Literal["running", "awaiting_approval", "completed", "cancelled", "failed", "interrupted"]
 
 
 class ThreadRead(Outgoing):
@@ -39,6 +38,8 @@ class ThreadChange(Incoming):
 
 
 class SummaryRead(Outgoing):
+    """What stands for the turns that are long ago."""
+
     summary: str
     turns: int
     """How many it covers, from the first on."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -13,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.chat import messages
 from assistant.chat.messages import StoredMessage
-from assistant.chat.service import ChatService
-from assistant.chat.thread_schemas import ThreadRead
+from assistant.chat.service import ChatService, RunActiveError
+from assistant.chat.thread_schemas import SummaryRead, ThreadRead
 from assistant.db.identity import Principal
 from assistant.db.listing import Key, Listing
 from assistant.db.session import Database
-from assistant.errors import ConflictError, NotFoundError
+from assistant.errors import NotFoundError
 from assistant.mentor.claims.checking import NOTICE, tell_people
 
 STOP_SECONDS: Final = 5.0
@@ -98,17 +97,6 @@ class NoThreadError(NotFoundError):
         super().__init__("There is no such conversation.")
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadSummary:
-    """What stands for the turns that are long ago."""
-
-    summary: str
-    turns: int
-    tainted: bool
-    model: str
-    created_at: datetime
-
-
 class ThreadService:
     """A thread is the caller's own. One that they do not have, or not any more, raises NotFoundError."""
 
@@ -153,13 +141,13 @@ class ThreadService:
         if not gone.scalar_one():
             raise NoThreadError
 
-    async def summary(self, principal: Principal, space_id: UUID, thread_id: str) -> ThreadSummary:
+    async def summary(self, principal: Principal, space_id: UUID, thread_id: str) -> SummaryRead:
         """Raises NotFoundError (`no_summary`), too, while the whole conversation is told word for word."""
         await self.find(principal, space_id, thread_id)
         rows = await self._database.fetch(principal, _SUMMARY, {"space": space_id, "thread": thread_id})
         if not rows:
             raise NotFoundError("This conversation has no summary.", code="no_summary")
-        return ThreadSummary(*rows[0])
+        return SummaryRead(*rows[0])
 
     async def forget_summary(self, principal: Principal, space_id: UUID, thread_id: str) -> None:
         """The next answer has a new one made, of the messages that there are."""
@@ -179,7 +167,7 @@ class ThreadService:
         """Show and continue the branch of that message. Raises NotFoundError, ConflictError (`run_active`)."""
         outcome = await messages.show_version(self._database, principal, message_id)
         if outcome == "run_active":
-            raise ConflictError("The mentor is still answering in this conversation.", code="run_active")
+            raise RunActiveError
         shown = await messages.find_message(self._database, principal, message_id) if outcome == "shown" else None
         if shown is None:
             raise NotFoundError("There is no such message.")
@@ -206,10 +194,12 @@ class ThreadService:
                 EXPORT_PAGE,
                 all_versions=all_versions,
             )
+            if page is None:  # they have lost the space meanwhile: what was sent is not whole, and does not look so
+                raise NoThreadError
             if page:
                 yield page
                 after = page[-1].created_at, page[-1].id
-            if page is None or len(page) < EXPORT_PAGE:
+            if len(page) < EXPORT_PAGE:
                 return
 
 

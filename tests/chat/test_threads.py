@@ -10,8 +10,10 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from assistant.chat.threads import ThreadService
 from assistant.db.session import Database
-from tests.chat.conftest import ScriptedMentor, says, says_and_waits
+from assistant.errors import NotFoundError
+from tests.chat.conftest import Chat, ScriptedMentor, says, says_and_waits
 from tests.chat.test_http import ask, input_of, read_stream
 from tests.fixtures.database import MakePerson, Person
 from tests.fixtures.http import LiveService
@@ -180,6 +182,24 @@ async def test_a_long_conversation_is_taken_along_in_pieces(
     whole = json.loads((await client.get(at(person, "t-1", "/export?format=json"))).text)
 
     assert [each["message"].split()[1].rstrip("?") for each in whole["messages"][::2]] == [str(n) for n in range(120)]
+
+
+async def test_what_was_taken_along_in_part_does_not_look_whole(
+    chat: Chat, database: Database, make_person: MakePerson
+) -> None:
+    ada, bob = await make_person(visibility="public"), await make_person()
+    guest = Person(bob.id, bob.email, bob.goal_id, ada.space_id, bob.principal)
+    await plant_turns(database, guest, 30)
+    pieces = await ThreadService(database, chat.service).export(bob.principal, ada.space_id, "t-1", "json")
+    sent = [await anext(pieces), await anext(pieces)]
+    closed = "update spaces set visibility = 'private' where id = %s returning 1"
+    await database.fetch(ada.principal, closed, (ada.space_id,))
+
+    with pytest.raises(NotFoundError):
+        async for piece in pieces:
+            sent.append(piece)
+
+    assert b'"complete":' not in b"".join(sent)
 
 
 async def test_the_summary_is_shown_and_forgotten(
