@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
@@ -176,8 +176,7 @@ class Conversation:
         """The run in which the learner's answers are carried out; None: they gave none."""
         while self._ask is not None:
             try:
-                # Here and not in a thread, which nobody could end while it waits for the keyboard.
-                with on_signal(signal.SIGINT, signal.default_int_handler), on_signal(signal.SIGTERM, terminate):
+                with _at_the_keyboard():
                     answers = ask_each(interrupts, self._ask, Console(highlight=False, soft_wrap=True))
                 if not answers:
                     return None
@@ -215,8 +214,7 @@ class Conversation:
         """Questions from the keyboard, until there are no more."""
         while True:
             try:
-                # Here and not in a thread, which nobody could end while it waits for the keyboard.
-                with on_signal(signal.SIGINT, signal.default_int_handler), on_signal(signal.SIGTERM, terminate):
+                with _at_the_keyboard():
                     text = prompt()
             except (EOFError, KeyboardInterrupt):
                 return
@@ -226,6 +224,13 @@ class Conversation:
                 await (self.undo() if text.strip() == UNDO else self.ask(text))
             except AssistantError as error:
                 self._screen.show({"type": "RUN_ERROR", "message": error.detail})
+
+
+@contextmanager
+def _at_the_keyboard() -> Iterator[None]:
+    """Signals end the wait for a line. It is here and not in a thread, which nobody could end while it waits."""
+    with on_signal(signal.SIGINT, signal.default_int_handler), on_signal(signal.SIGTERM, terminate):
+        yield
 
 
 class _on_interrupt:  # noqa: N801 - reads as a function

@@ -1,6 +1,5 @@
 """Which earlier turns a run is told: within the budget, cut between turns, the same cost however many there are."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +21,7 @@ async def person(make_person: MakePerson) -> Person:
     return await make_person()
 
 
-async def told(database: Database, person: Person, runs: Sequence[UUID]) -> History:
+async def told(database: Database, person: Person) -> History:
     """What a run that follows the last one is told."""
     return await read_history(database, person.principal, await add_turn(database, person, "And now?"))
 
@@ -43,9 +42,9 @@ def test_a_cut_stays_where_it_is_until_the_budget_is_passed() -> None:
 
 
 async def test_all_is_told_while_it_fits(database: Database, person: Person) -> None:
-    runs = await plant_turns(database, person, 5, size=TURN_BYTES)
+    await plant_turns(database, person, 5, size=TURN_BYTES)
 
-    history = await told(database, person, runs)
+    history = await told(database, person)
 
     assert numbers(history) == [0, 1, 2, 3, 4]
     assert history.size > 5 * TURN_BYTES * 0.9
@@ -57,7 +56,7 @@ async def test_the_latest_turns_are_told_and_the_summary_stands_for_the_others(
 ) -> None:
     runs = await plant_turns(database, person, 40, size=TURN_BYTES)
 
-    late = await told(database, person, runs)
+    late = await told(database, person)
 
     assert late.summary_missing
     assert sum(content_tokens(each["content"]) for each in late.messages) < HISTORY_TOKENS * 1.5
@@ -66,7 +65,7 @@ async def test_the_latest_turns_are_told_and_the_summary_stands_for_the_others(
     before_cut = [number for number in range(40) if await size_before(database, runs[number]) < cut]
     await summarise(database, person, runs[before_cut[-1]], "Ada wants to cross the bay.")
 
-    history = await told(database, person, runs)
+    history = await told(database, person)
 
     assert numbers(history) == list(range(before_cut[-1] + 1, 40))
     assert numbers(history)[0] > first
@@ -101,7 +100,7 @@ async def test_what_is_deleted_is_told_no_more(database: Database, person: Perso
         await connection.exec_driver_sql("delete from chat_messages where run_id = %s", (runs[1],))
         left = await connection.exec_driver_sql("select count(*) from assistant.thread_summaries")
 
-    assert numbers(await told(database, person, runs)) == [0, 2]
+    assert numbers(await told(database, person)) == [0, 2]
     assert left.scalar_one() == 0
 
 
