@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     anthropic_base_url: str | None = Field(default=None, validation_alias=_own_name("ANTHROPIC_BASE_URL"))
     model: str = "claude-haiku"
     """The mentor's model where neither the space nor the user names one: an alias or a provider's id."""
+    fallback_model: str | None = None
+    """Answers where the model that is asked is overloaded or cannot be reached. Unset: then nobody does."""
     embeddings: str = "bundled"
     """`bundled`, or a LangChain `provider:model`."""
 

@@ -191,6 +191,8 @@ async def open_model(settings: Settings, stack: AsyncExitStack) -> Model:
     from assistant.llm.model import AnthropicModel
 
     key = settings.anthropic_api_key
-    model = AnthropicModel(key.get_secret_value() if key else None, settings.anthropic_base_url)
+    model = AnthropicModel(
+        key.get_secret_value() if key else None, settings.anthropic_base_url, fallback=settings.fallback_model
+    )
     stack.push_async_callback(model.aclose)
     return model

@@ -12,7 +12,6 @@ from assistant.chat.log import LeaseLostError
 from assistant.db.identity import learner
 from assistant.db.session import Database
 from assistant.llm.events import OFFLINE
-from assistant.llm.pricing import highest_cost
 from assistant.usage.entries import Entry, ModelCall
 from assistant.usage.installation import noting_stop
 from assistant.usage.plans import Plans
@@ -57,7 +56,7 @@ class RunBudget:
             return
         self._is_first = False
         usd = Decimal(sum(entry.details.get("cost_usd") or 0 for entry in spent))
-        usd += highest_cost(call.model, told, output_tokens) or 0
+        usd += call.highest_cost(output_tokens)
         run = self._run
         rows = Jsonb([entry.row(run.space_id, run.client_run_id) for entry in spent])
         planned = Jsonb(call.cut("killed").entry().row(run.space_id, run.client_run_id))

@@ -83,6 +83,13 @@ class ToolInputDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class FellBack:
+    """Before all else: the model that was asked cannot answer, and this one does in its place."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """The end of an answer. `blocks` can be stored and sent back as they are."""
 
@@ -94,7 +101,7 @@ class Completed:
     """The id that the provider says has answered."""
 
 
-ModelEvent = TextDelta | ToolUseStarted | ToolInputDelta | Completed
+ModelEvent = FellBack | TextDelta | ToolUseStarted | ToolInputDelta | Completed
 
 
 class Model(Protocol):
@@ -103,6 +110,11 @@ class Model(Protocol):
     @property
     def name(self) -> str:
         """Who answers, as stored with each message."""
+        ...
+
+    @property
+    def fallback(self) -> str | None:
+        """The provider's id of the model that answers where the one that is asked cannot."""
         ...
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:

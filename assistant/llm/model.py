@@ -31,6 +31,7 @@ from assistant.errors import ConfigurationError
 from assistant.llm.events import (
     NO_USAGE,
     Completed,
+    FellBack,
     Model,
     ModelError,
     ModelErrorCode,
@@ -152,14 +153,21 @@ class AnthropicModel:
     def name(self) -> str:
         return "anthropic"
 
+    @property
+    def fallback(self) -> str | None:
+        return self._fallback
+
     async def aclose(self) -> None:
         """Close all connections; calls in progress fail."""
         await self._client.close()
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Answer once; see `Model.stream`. Wrapped in `contextlib.aclosing` it also ends at once when left early."""
-        answer = await self._begin(replace(request, model=resolve_model(request.model)))
+        asked = resolve_model(request.model)
+        answer = await self._begin(replace(request, model=asked))
         try:
+            if answer.model != asked:
+                yield FellBack(answer.model)
             while True:
                 for event in answer.take():
                     yield event
@@ -295,7 +303,7 @@ class _Answer:
     """One response being read. Errors are raised only after all events before them were taken."""
 
     def __init__(self, model: str, spent: Usage) -> None:
-        self._model = model
+        self.model = model
         self._spent = spent
         self._parser = AnswerParser(model, spent)
         self._pending: list[ModelEvent] = []
@@ -343,7 +351,7 @@ class _Answer:
         return ModelError(code, usage=self._parser.usage if usage is None else self._spent + usage)
 
     def _log(self, code: str, **facts: object) -> None:
-        log.warning("model_call_failed", model=_loggable(self._model), code=code, begun=self.begun, **facts)
+        log.warning("model_call_failed", model=_loggable(self.model), code=code, begun=self.begun, **facts)
 
     async def drain(self) -> None:
         assert self._chunks is not None, "attached before it is read"

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from assistant.llm.events import Completed, Model, ModelError, ModelRequest, TextDelta, Usage
+from assistant.llm.events import Completed, FellBack, Model, ModelError, ModelRequest, TextDelta, Usage
 from assistant.llm.prompts import Prompt
 from assistant.llm.tokens import text_tokens
 from assistant.mentor.delimiting import clean, new_marker
@@ -41,13 +41,16 @@ async def ask_aside(
         tools=[],
         max_tokens=max_tokens,
     )
-    planned = ModelCall(action, model.name, name, Usage(text_tokens(system + told), None, 0, 0), estimated=True)
+    tokens = Usage(text_tokens(system + told), None, 0, 0)
+    planned = ModelCall(action, model.name, name, tokens, estimated=True, fallback=model.fallback)
     text, done = "", None
     async with pay(planned, max_tokens) as bill:
         try:
             async with aclosing(model.stream(request)) as events:
                 async for event in events:
                     match event:
+                        case FellBack():
+                            planned = replace(planned, model=event.model)
                         case TextDelta(piece):
                             text += piece
                         case Completed():

@@ -10,6 +10,7 @@ from assistant.llm.events import (
     OFFLINE,
     Block,
     Completed,
+    FellBack,
     Model,
     ModelError,
     ModelRequest,
@@ -39,14 +40,20 @@ class Reply:
         """
         record, open_tool = self._record, ""
         usage, model = Usage(), request.model
+        record.model = model
         ending: Outcome = "stopped"
-        planned = ModelCall("chat", self._model.name, request.model, Usage(_told(request), None, 0, 0), estimated=True)
+        told = Usage(_told(request), None, 0, 0)
+        planned = ModelCall(
+            "chat", self._model.name, request.model, told, estimated=True, fallback=self._model.fallback
+        )
         await self._budget.reserve(record.entries, planned, request.max_tokens)
         record.rounds += 1
         try:
             async with aclosing(self._model.stream(request)) as events:
                 async for event in events:
                     match event:
+                        case FellBack():
+                            model = record.model = event.model
                         case TextDelta(text):
                             if self._text_before and len(record.text) == self._text_before:
                                 record.text += "\n\n"

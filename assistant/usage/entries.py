@@ -8,11 +8,12 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, Final, Literal
 from uuid import UUID
 
 from assistant.llm.events import OFFLINE, Usage
-from assistant.llm.pricing import cost
+from assistant.llm.pricing import cost, highest_cost
 
 Action = Literal["chat", "condense", "embed", "summarise", "title", "tool", "turn"]
 
@@ -62,6 +63,8 @@ class ModelCall:
     estimated: bool = False
     """Some count of `usage` is an estimate, since nobody said what it was."""
     outcome: Outcome = "ok"
+    fallback: str | None = None
+    """A model that may answer in its place."""
 
     @property
     def name(self) -> str:
@@ -85,6 +88,12 @@ class ModelCall:
         )
         known = [count for count in counts if count is not None]
         return sum(known) if len(known) == len(counts) else None
+
+    def highest_cost(self, output_tokens: int) -> Decimal:
+        """USD that it may come to with such an answer, whichever model gives it; nothing for an unknown price."""
+        told = self.usage.input_tokens or 0
+        names = (self.name, self.fallback or self.name)
+        return max(highest_cost(name, told, output_tokens) or Decimal() for name in names)
 
     def cut(self, outcome: Outcome) -> "ModelCall":
         """As it is logged where nobody heard the end of it: what it was told is paid for."""

@@ -17,7 +17,6 @@ from psycopg.types.json import Jsonb
 
 from assistant.db.session import Database
 from assistant.llm.events import Usage
-from assistant.llm.pricing import highest_cost
 from assistant.usage.entries import ModelCall
 from assistant.usage.installation import noting_stop
 
@@ -56,10 +55,9 @@ async def paying(
     reservation = uuid4()
     told = planned.usage.input_tokens or 0
     if not planned.is_free:
-        usd = highest_cost(planned.name, told, output_tokens) or 0
         row = Jsonb(planned.cut("killed").entry().row(space_id))
         async with noting_stop(database):
-            values = (reservation, user_id, told + output_tokens, usd, row, KEEP)
+            values = (reservation, user_id, told + output_tokens, planned.highest_cost(output_tokens), row, KEEP)
             await database.fetch_as_service("settle_usage", _RESERVE, values)
     try:
         yield bill

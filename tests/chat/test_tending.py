@@ -33,6 +33,7 @@ class Speaker:
     answer: Answer
     told: list[str] = field(default_factory=list)
     name: str = "scripted"
+    fallback: str | None = None
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         told = request.messages[0]["content"][0]["text"]

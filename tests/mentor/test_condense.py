@@ -23,6 +23,7 @@ class Speaker:
     """Says one thing, fails with one error, or never says anything."""
 
     name = "scripted"
+    fallback = None
 
     def __init__(self, said: str | ModelError | None) -> None:
         self.said = said

@@ -128,9 +128,15 @@ class Desk:
 
 @asynccontextmanager
 async def open_desk(
-    database: Database, server: Server, model_server: ScriptedModel, *, max_turns: int = 0, usd: Decimal | None = None
+    database: Database,
+    server: Server,
+    model_server: ScriptedModel,
+    *,
+    max_turns: int = 0,
+    usd: Decimal | None = None,
+    fallback: str | None = None,
 ) -> AsyncIterator[Desk]:
-    model = AnthropicModel("key", model_server.base_url, backoff=Backoff(tries=1))
+    model = AnthropicModel("key", model_server.base_url, fallback=fallback, backoff=Backoff(tries=1))
     mentor = Mentor(database, model, Shelf(), PromptLibrary(resource_dir("prompts")), "claude-haiku")
     accounts = Accounts(load_plans(), counts_money=usd is not None)
     runs = RunManager(database, mentor, server.listen_url, turn_seconds=30, accounts=accounts, max_turns=max_turns)

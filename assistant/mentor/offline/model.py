@@ -36,6 +36,10 @@ class OfflineModel:
     def name(self) -> str:
         return OFFLINE
 
+    @property
+    def fallback(self) -> None:
+        """It never fails."""
+
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """See `Model.stream`; never fails."""
         reply = _reply(request)
