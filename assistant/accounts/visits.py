@@ -4,21 +4,14 @@ A request neither writes nor waits. A person is written once in five minutes at 
 processes; what was noted in the last seconds before a crash is noted again with the next visit.
 """
 
-import asyncio
-import contextvars
 from collections import OrderedDict
-from contextlib import suppress
 from time import monotonic
-from typing import Final, Self
+from typing import Final
 from uuid import UUID
 
-import structlog
-
 from assistant.accounts import repository
+from assistant.buffered import Buffered
 from assistant.db.session import Database
-from assistant.errors import AssistantError
-
-log = structlog.get_logger(__name__)
 
 EXACT_SECONDS: Final = 300.0
 """`last_active_at` is no more exact than this."""
@@ -29,25 +22,14 @@ WRITE_SECONDS: Final = 2.0
 REMEMBERED: Final = 20_000
 
 
-class Visits:
-    """One per process; it writes while its block is open, and once more at its end."""
+class Visits(Buffered):
+    """See assistant/buffered.py."""
 
     def __init__(self, database: Database) -> None:
+        super().__init__(WRITE_SECONDS, "visits_not_written")
         self._database = database
         self._noted: OrderedDict[UUID, float] = OrderedDict()
         self._waiting: set[UUID] = set()
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._write_for_ever(), context=contextvars.Context())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-        await self.write()
 
     def note(self, user_id: UUID) -> None:
         """Somebody is here."""
@@ -60,19 +42,9 @@ class Visits:
             self._noted.popitem(last=False)
         self._waiting.add(user_id)
 
-    async def write(self) -> None:
-        """Write who came since the last time; they are kept for the next time where the database does not answer."""
-        visitors, self._waiting = self._waiting, set()
-        if not visitors:
-            return
-        values = {"users": list(visitors), "seconds": EXACT_SECONDS}
-        try:
+    async def _write(self) -> None:
+        visitors = list(self._waiting)
+        if visitors:
+            values = {"users": visitors, "seconds": EXACT_SECONDS}
             await self._database.fetch_as_service("accounts", repository.RECORD_VISITS, values)
-        except AssistantError as error:
-            log.warning("visits_not_written", code=error.code)
-            self._waiting |= visitors
-
-    async def _write_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(WRITE_SECONDS)
-            await self.write()
+            self._waiting.difference_update(visitors)
