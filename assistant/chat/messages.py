@@ -127,7 +127,7 @@ async def rate(
     return rows[0] if rows else None
 
 
-_SHOW_VERSION: Final = "select outcome from assistant.show_version(%s)"
+_SHOW_VERSION: Final = "select assistant.show_version(%s)"
 
 
 async def show_version(database: Database, principal: Principal, message_id: UUID) -> str:

@@ -55,7 +55,7 @@ alter policy run_steps_select on assistant.run_steps
 """
 
 # Whoever makes a run need not know of branches: it follows the last turn of the branch that is shown, unless the
-# transaction has said (assistant.turn_back, assistant.begin_again) that it goes back to an earlier one.
+# transaction has said (begin_branch, begin_again) that it goes back to an earlier one.
 PLACING = """
 grant delete on assistant.runs to goalspace_definer;
 grant update (is_active) on assistant.runs to goalspace_definer;
@@ -108,8 +108,9 @@ declare
 begin
     select t.active_run_id into active from assistant.threads t
     where (t.user_id, t.space_id, t.thread_id) = (new.user_id, new.space_id, new.thread_id) for update;
-    if follows <> '' then
-        active := nullif(follows, 'nothing')::uuid;
+    if follows <> '' then -- which anybody can set: one of another conversation is none
+        active := (select r.id from assistant.runs r where r.id = nullif(follows, 'nothing')::uuid
+                   and (r.user_id, r.space_id, r.thread_id) = (new.user_id, new.space_id, new.thread_id));
         perform private.show_branch(new.user_id, new.space_id, new.thread_id, active);
     end if;
     insert into assistant.threads (user_id, space_id, thread_id, active_run_id)
@@ -146,39 +147,28 @@ $$;
 comment on function private.locate_turn(uuid, text, text) is
     'the caller''s turn of that thread that the message belongs to, by our id of it or the client''s';
 
-create function assistant.turn_back(space uuid, thread text, relation text, message text) returns text
+create function assistant.begin_branch(
+    relation text, message text, space uuid, thread text, client_run text, client_message text, question text,
+    on_channel text, by_provider text, first_event json, by_process uuid, lease interval
+) returns table (outcome text, run uuid, run_name text, question_id uuid, answer_id uuid)
 language plpgsql security definer set search_path = '' as $$
 declare
     target uuid := private.locate_turn(space, thread, message);
     follows uuid;
 begin
     if target is null then
-        return 'unknown_message';
+        return query select 'unknown_message', null::uuid, null::text, null::uuid, null::uuid;
+        return;
     end if;
     select case when relation = 'parent' then r.id else r.parent_id end into follows
     from assistant.runs r where r.id = target;
     perform set_config('assistant.follows', coalesce(follows::text, 'nothing'), true);
-    return 'ready';
-end $$;
-comment on function assistant.turn_back(uuid, text, text, text) is
-    'the next run of this transaction follows that message, or (relation "replaces") what that message followed';
-
-create function assistant.begin_branch(
-    relation text, message text, space uuid, thread text, client_run text, client_message text, question text,
-    on_channel text, by_provider text, first_event json, by_process uuid, lease interval
-) returns table (outcome text, run uuid, run_name text, question_id uuid, answer_id uuid)
-language plpgsql set search_path = '' as $$
-begin
-    if assistant.turn_back(space, thread, relation, message) <> 'ready' then
-        return query select 'unknown_message', null::uuid, null::text, null::uuid, null::uuid;
-        return;
-    end if;
     return query select * from assistant.begin_turn(space, thread, client_run, client_message, question, on_channel,
                                                     by_provider, first_event, by_process, lease);
 end $$;
 comment on function
     assistant.begin_branch(text, text, uuid, text, text, text, text, text, text, json, uuid, interval) is
-    'begin_turn, with a question that follows that message, or (relation "replaces") stands in its place';
+    'begin_turn, with a question that follows that message, or (relation "replaces") what that message followed';
 
 create function assistant.begin_again(
     space uuid, thread text, client_run text, message text, on_channel text, by_provider text, first_event json,
@@ -232,7 +222,7 @@ end $$;
 comment on function assistant.begin_again(uuid, text, text, text, text, text, json, uuid, interval) is
     'begins another answer to the question of that message, beside those that there are';
 
-create function assistant.show_version(shown_message uuid) returns table (outcome text, shown_thread text, shown_space uuid)
+create function assistant.show_version(shown_message uuid) returns text
 language plpgsql security definer set search_path = '' as $$
 declare
     caller uuid := private.uid();
@@ -244,15 +234,13 @@ begin
       and exists (select from public.spaces s where s.id = r.space_id
                   and (s.visibility = 'public' or s.id = any (array(select private.member_spaces('viewer')))));
     if target.id is null then
-        return query select 'not_found', null::text, null::uuid;
-        return;
+        return 'not_found';
     end if;
     perform from assistant.threads t
     where (t.user_id, t.space_id, t.thread_id) = (caller, target.space_id, target.thread_id) for update;
     if exists (select from assistant.runs r where r.status = 'running'
                and (r.user_id, r.space_id, r.thread_id) = (caller, target.space_id, target.thread_id)) then
-        return query select 'run_active', target.thread_id, target.space_id;
-        return;
+        return 'run_active';
     end if;
     if not (select r.is_active from assistant.runs r where r.id = target.id) then
         with recursive later (id, n) as (
@@ -264,7 +252,7 @@ begin
         select l.id into leaf from later l order by l.n desc limit 1;
         perform private.show_branch(caller, target.space_id, target.thread_id, leaf);
     end if;
-    return query select 'shown', target.thread_id, target.space_id;
+    return 'shown';
 end $$;
 comment on function assistant.show_version(uuid) is
     'shows the branch that the message is on, as far as it went; the outcome says what stood in the way';
@@ -301,7 +289,10 @@ grant select, delete on assistant.thread_summaries to goalspace_definer;
 create function private.forget_messages() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-    delete from assistant.run_steps s using gone g where s.run_id = g.run_id;
+    delete from assistant.run_steps s where s.run_id in (
+        select g.run_id from gone g
+        union select r.id from gone g join assistant.runs r -- each version of the answer was told the question
+            on (r.user_id, r.space_id, r.thread_id, r.question_id) = (g.user_id, g.space_id, g.thread_id, g.id));
     delete from assistant.thread_summaries s using assistant.runs r
     where s.run_id = r.id and (r.user_id, r.space_id, r.thread_id) in (
         select distinct g.user_id, g.space_id, g.thread_id from gone g);
@@ -386,18 +377,19 @@ alter function private.place_run() owner to goalspace_definer;
 alter function private.note_answer() owner to goalspace_definer;
 alter function private.forget_messages() owner to goalspace_definer;
 alter function private.forget_threads() owner to goalspace_definer;
-alter function assistant.turn_back(uuid, text, text, text) owner to goalspace_definer;
+alter function assistant.begin_branch(text, text, uuid, text, text, text, text, text, text, json, uuid, interval)
+    owner to goalspace_definer;
 alter function assistant.begin_again(uuid, text, text, text, text, text, json, uuid, interval) owner to goalspace_definer;
 alter function assistant.show_version(uuid) owner to goalspace_definer;
 alter function assistant.delete_thread(uuid, text) owner to goalspace_definer;
 grant execute on function private.size_of_steps(uuid), private.show_branch(uuid, uuid, text, uuid),
     private.locate_turn(uuid, text, text) to goalspace_definer;
 grant execute on function private.tend_thread(uuid) to service_role;
-revoke execute on function assistant.turn_back(uuid, text, text, text),
+revoke execute on function
     assistant.begin_branch(text, text, uuid, text, text, text, text, text, text, json, uuid, interval),
     assistant.begin_again(uuid, text, text, text, text, text, json, uuid, interval),
     assistant.show_version(uuid), assistant.delete_thread(uuid, text) from public, anon;
-grant execute on function assistant.turn_back(uuid, text, text, text),
+grant execute on function
     assistant.begin_branch(text, text, uuid, text, text, text, text, text, text, json, uuid, interval),
     assistant.begin_again(uuid, text, text, text, text, text, json, uuid, interval),
     assistant.show_version(uuid), assistant.delete_thread(uuid, text) to authenticated;
@@ -423,7 +415,7 @@ drop trigger place_run on assistant.runs;
 drop trigger note_answer on assistant.runs;
 drop trigger forget_threads on assistant.runs;
 drop trigger forget_messages on public.chat_messages;
-drop function assistant.turn_back(uuid, text, text, text),
+drop function
     assistant.begin_branch(text, text, uuid, text, text, text, text, text, text, json, uuid, interval),
     assistant.begin_again(uuid, text, text, text, text, text, json, uuid, interval),
     assistant.show_version(uuid), assistant.delete_thread(uuid, text),

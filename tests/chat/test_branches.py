@@ -156,6 +156,20 @@ async def test_the_same_request_sent_again_begins_nothing(talk: Talk) -> None:
     assert len((await talk.messages())[-1]["versions"]) == 2
 
 
+async def test_a_question_that_is_deleted_is_known_to_no_version_of_its_answer(
+    talk: Talk, database: Database, person: Person
+) -> None:
+    await talk.say("Q0", "A0")
+    question, answer = [item["id"] for item in await talk.messages()]
+    await talk.again(answer, "A0 again")
+    await database.fetch(person.principal, "delete from chat_messages where id = %s returning 1", (question,))
+    assert (await talk.client.post(f"/api/messages/{answer}/activate")).status_code == 200
+
+    await talk.say("Q1", "A1")
+
+    assert talk.told[-1] == []
+
+
 async def test_a_question_may_follow_any_message(talk: Talk) -> None:
     for number in range(3):
         await talk.say(f"Q{number}", f"A{number}")
@@ -281,6 +295,20 @@ def test_however_it_is_edited_one_branch_is_shown_and_known_to_its_beginning(
             tree.check()
 
 
+def test_a_turn_follows_none_of_another_conversation(server: Server) -> None:
+    with connect(server.url) as connection, connection.transaction(force_rollback=True):
+        ada, bob = Tree(connection), Tree(connection)
+        ada.take("say", 0)
+        left = ada.shown
+        ada.take("replace", 0)
+
+        bob.add(left, told=True)
+
+        bob.follows = dict.fromkeys(bob.follows)
+        bob.check()
+        ada.check()
+
+
 class Tree:
     """A conversation in the database, and beside it what it should be: the turn that each turn follows."""
 
@@ -310,9 +338,9 @@ class Tree:
             before = {"say": self.shown, "follow": chosen, "replace": self.follows.get(chosen) if chosen else None}[
                 step
             ]
-            self._add(before, told=step != "say")
+            self.add(before, told=step != "say")
 
-    def _add(self, before: UUID | None, *, told: bool) -> None:
+    def add(self, before: UUID | None, *, told: bool) -> None:
         follows = str(before or "nothing") if told else ""
         self._run("select set_config('assistant.follows', %s, true)", (follows,))
         added: Any = self._run(

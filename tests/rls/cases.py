@@ -479,7 +479,8 @@ CONVERSATIONS = [
     case("runs", "ask that own stops", OWN_IN_REACH,
          "select from assistant.request_cancel((select client_run_id from assistant.runs where id = %(my_run)s))"),
     case("runs", "go back before another's", NOBODY,
-         "select from assistant.turn_back(%(space)s, 't', 'replaces', %(others_run)s::text) o where o = 'ready'"),
+         "select from assistant.begin_branch('replaces', %(others_run)s::text, %(space)s, 't', %(slug)s, %(slug)s, "
+         "'Why?', 'web', '', '{}', %(unborn)s, '1 s') where outcome = 'started'"),
     case("runs", "go back before own", OWN_OF_MEMBERS,
          "select from assistant.begin_branch('replaces', %(my_run)s::text, %(space)s, 't', %(slug)s, %(slug)s, 'Why?', "
          "'web', '', '{}', %(unborn)s, '1 s') where outcome = 'started'"),
@@ -490,7 +491,7 @@ CONVERSATIONS = [
          "select from assistant.begin_again(%(space)s, 't', %(slug)s, %(others_run)s::text, 'web', '', '{}', "
          "%(unborn)s, '1 s') where outcome = 'started'"),
     case("runs", "show another's version", NOBODY,
-         "select from assistant.show_version(%(others_message)s) where outcome = 'shown'"),
+         "select from assistant.show_version(%(others_message)s) o where o = 'shown'"),
     case("threads", "select own", OWN_IN_REACH, f"select from assistant.threads where {OF_THREAD}"),
     case("threads", "select another's", NOBODY_BUT_SERVICE, f"select from assistant.threads where {OF_OTHERS_THREAD}"),
     case("threads", "insert own", NOT_EVEN_OWN,
