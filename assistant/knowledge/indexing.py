@@ -148,8 +148,9 @@ class Indexer:
 
     async def _index(self, work: Work) -> None:
         if work.content_type == "html" and work.content_format is None:  # written past the service, as it came
+            extracted = await asyncio.to_thread(read_text, work.content, "html")
             async with self._database.service("index_document") as connection:
-                await store.convert(connection, work, read_text(work.content, "html").content)
+                await store.convert(connection, work, extracted.content)
             return  # the new text has a job of its own
         content_hash = _hash(work)
         if work.content_hash == content_hash and work.model == self._embedder.model:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from assistant.errors import AssistantError, InvalidError, NotFoundError, TooLargeError, UnsupportedError
 from assistant.knowledge import repository, service
-from assistant.knowledge.extraction import MAX_BYTES, Extracted
+from assistant.knowledge.extraction import MAX_BYTES, Extracted, Format
 from assistant.knowledge.fetching import Fetcher
 from assistant.knowledge.formats.packages import open_package, read_entry
 from assistant.knowledge.formats.readers import Readers
@@ -79,6 +79,12 @@ class Gatherer:
     async def read(self, found: Found, owner: Hashable = None) -> Extracted:
         """Its text. Raises InvalidError, TooLargeError, UnsupportedError."""
         return await self._readers.read(found.data, found.name, owner=owner, is_web_page=found.is_web_page)
+
+    async def read_text(
+        self, text: str, kind: Format, *, title: str | None = None, owner: Hashable = None
+    ) -> Extracted:
+        """The same of a text of which is known what it is. Raises InvalidError, TooLargeError."""
+        return await self._readers.read_text(text, kind, title=title, owner=owner)
 
     async def fetch(self, address: str) -> Found:
         """One page. Raises InvalidError, TooLargeError."""

@@ -19,7 +19,7 @@ from assistant.errors import InvalidError, UnsupportedError
 from assistant.http import signed_in, visible
 from assistant.idempotency import IdempotencyKey, once
 from assistant.knowledge import service
-from assistant.knowledge.extraction import MAX_BYTES, MAX_TITLE, Extracted, parse_format, read_text
+from assistant.knowledge.extraction import MAX_BYTES, MAX_TITLE, Extracted, parse_format
 from assistant.knowledge.fetching import MAX_ADDRESS
 from assistant.knowledge.ingestion import Found, Gatherer, is_site_map, store_file
 from assistant.knowledge.lists import DOCUMENTS
@@ -169,12 +169,18 @@ class DocumentController(Controller):
         self,
         document_id: FromPath[UUID],
         data: JSONBody[DocumentChange],
+        me: NamedDependency[UUID],
         db_session: NamedDependency[AsyncSession],
         preconditions: NamedDependency[Preconditions],
+        gatherer: NamedDependency[Gatherer],
     ) -> DocumentRead:
         """Change what is sent, leave the rest. The old version is searched until the new one is indexed."""
+        changes, extracted = data.changes(), None
+        if {"content", "content_type"} <= changes.keys():
+            kind = parse_format(changes.pop("content_type"))
+            extracted = await gatherer.read_text(changes.pop("content"), kind, owner=me)
         await preconditions.hold(db_session, Document.id == document_id, lambda: _read(db_session, document_id))
-        return read_entry(await service.change_document(db_session, document_id, data.changes()))
+        return read_entry(await service.change_document(db_session, document_id, changes, extracted))
 
     @delete("/", operation_id="DeleteDocument", guards=[signed_in])
     async def delete_document(
@@ -206,7 +212,8 @@ async def _read_sent(request: Request[Any, Any, State], gatherer: Gatherer, me: 
     body = await request.json()
     if not (isinstance(body, dict) and "url" in body):
         sent = strictly(body, DocumentCreate)
-        return _Sent(read_text(sent.content, parse_format(sent.content_type), title=sent.title))
+        kind = parse_format(sent.content_type)
+        return _Sent(await gatherer.read_text(sent.content, kind, title=sent.title, owner=me))
     page = await gatherer.fetch(strictly(body, DocumentFetch).url)
     if is_site_map(page.data):
         raise UnsupportedError("A site map is no document; `goalspace ingest` puts in each of its pages.")

@@ -68,21 +68,24 @@ async def replace_extracted(session: AsyncSession, document_id: UUID, extracted:
     return await get_document(session, document_id)
 
 
-async def change_document(session: AsyncSession, document_id: UUID, changes: dict[str, Any]) -> Entry:
-    """Change what is named: `title`, `content`, `content_type`.
+async def change_document(
+    session: AsyncSession, document_id: UUID, changes: dict[str, Any], extracted: Extracted | None = None
+) -> Entry:
+    """Change what is named: `title`, and `content` or `content_type`; `extracted` is new content of a new type, read.
 
     New content without a type is in the format that the old one is read in: HTML is read as Markdown.
     Raises NotFoundError, ForbiddenError, InvalidError, TooLargeError, UnsupportedError.
     """
     changes = dict(changes)
-    if "content_type" in changes:
-        changes["content_type"] = parse_format(changes["content_type"])
-    if "content" in changes:
-        changes |= await _read_change(session, document_id, changes)
-    elif changes.get("content_type") == "html":
-        raise InvalidError("HTML needs its content to be sent with it.", path="content")
+    if extracted is not None:
+        changes |= {name: value for name, value in _columns(extracted).items() if name != "title"}
+    elif "content" in changes:
+        changes["content"] = read_text(changes["content"], "text").content
     elif "content_type" in changes:
+        changes["content_type"] = parse_format(changes["content_type"])
         changes["content_format"] = None
+        if changes["content_type"] == "html":
+            raise InvalidError("HTML needs its content to be sent with it.", path="content")
     await update_row(session, Document, document_id, changes, NOUN)
     return await get_document(session, document_id)
 
@@ -90,17 +93,6 @@ async def change_document(session: AsyncSession, document_id: UUID, changes: dic
 async def delete_document(session: AsyncSession, document_id: UUID) -> None:
     """With its chunks, at once. Raises NotFoundError, ForbiddenError."""
     await delete_row(session, Document, document_id, NOUN)
-
-
-async def _read_change(session: AsyncSession, document_id: UUID, changes: dict[str, Any]) -> dict[str, Any]:
-    kind = changes.get("content_type")
-    if kind is None:
-        stored = (await get_document(session, document_id)).document
-        kind = parse_format(stored.content_format or stored.content_type or "markdown")
-        return {"content": read_text(changes["content"], kind).content}
-    columns = _columns(read_text(changes["content"], kind))
-    del columns["title"]
-    return columns
 
 
 def _columns(extracted: Extracted) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from assistant.db.session import Database
 from assistant.knowledge.extraction import Extracted
 from assistant.knowledge.fetching import Fetcher
+from assistant.knowledge.formats.readers import Readers
 from assistant.knowledge.ingestion import Found
 from tests.fixtures.api import Caller, MakeCaller, errors_of, open_space
 from tests.fixtures.database import join_space
@@ -94,6 +95,25 @@ async def test_files_are_read_by_their_content(ada: Caller, space: str) -> None:
     assert (named["title"], named["content"], named["content_type"]) == ("Böen", "Über Böen", "markdown")
 
 
+async def test_new_text_of_source_code_stays_source_code(ada: Caller, space: str) -> None:
+    made = (await upload(ada, space, "reef.py", b"# no heading\n")).json()
+    changed = await ada.call("PATCH", f"/api/documents/{made['id']}", {"content": "# none either\n"})
+    assert changed.status_code == 200, changed.text
+    assert (changed.json()["content"], changed.json()["content_type"]) == ("# none either\n", "code")
+
+
+async def test_html_is_read_where_it_harms_nobody_however_it_comes(
+    ada: Caller, api: LiveService, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Readers(seconds=0) as strict:
+        monkeypatch.setattr(api.app.state.services.gatherer, "_readers", strict)
+        path, page = f"/api/spaces/{space}/documents", {"title": "T", "content": "<p>Row!", "content_type": "html"}
+        made = await ada.make(path, {"title": "T", "content": "Row!"})
+        for method, where in (("POST", path), ("PATCH", f"/api/documents/{made['id']}")):
+            answer = await ada.call(method, where, page)
+            assert (answer.status_code, "longer than" in answer.json()["detail"]) == (413, True)
+
+
 @pytest.mark.parametrize(
     ("name", "data", "status"),
     [
@@ -125,6 +145,7 @@ async def test_files_that_cannot_be_read_say_why(name: str, data: bytes, status:
         ({"title": "x" * 301, "content": "x"}, 422, "title"),
         ({"title": "T", "content": ""}, 422, "content"),
         ({"title": "T", "content": 5}, 422, "content"),
+        ({"title": "T", "content": "<html>", "content_type": "html"}, 422, "content"),
         ({"title": "T", "content": "a\0b"}, 422, "content"),
         ({"title": "T", "content": "x", "content_type": "application/pdf"}, 415, None),
         ({"title": "T", "content": "x", "created_by": str(uuid4())}, 422, "created_by"),

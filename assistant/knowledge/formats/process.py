@@ -16,7 +16,7 @@ from typing import IO, Final, Literal
 import msgspec
 
 from assistant.errors import AssistantError, InvalidError, TooLargeError, UnsupportedError
-from assistant.knowledge.extraction import Extracted
+from assistant.knowledge.extraction import Extracted, read_text
 
 SIZES: Final = struct.Struct(">II")
 """In front of a file: bytes of what is asked, and of the file itself."""
@@ -46,12 +46,12 @@ _FORBIDDEN: Final = (
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-Kind = Literal["file", "web page", "site map"]
-"""Of a web page only the main text is wanted, of a site map the addresses."""
+Kind = Literal["file", "HTML", "web page", "site map"]
+"""A file says itself what it is. Of a web page only the main text is wanted, of a site map the addresses."""
 
 
 class Request(msgspec.Struct):
-    """What is to be read. `cpu_seconds` and `memory` are for this file."""
+    """What is to be read. `cpu_seconds` are for this file; `name` is that of a file, and the title of HTML."""
 
     name: str
     kind: Kind = "file"
@@ -126,6 +126,8 @@ def _read(request: Request, data: bytes) -> Answer:
         from assistant.knowledge.formats.xml import read_site_map
 
         return Answer(links=read_site_map(data))
+    if request.kind == "HTML":
+        return Answer(read_text(data.decode(), "html", title=request.name or None))
     from assistant.knowledge.formats.reading import read_file, read_web_page
 
     read = read_web_page if request.kind == "web page" else read_file

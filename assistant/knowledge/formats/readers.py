@@ -15,8 +15,8 @@ from weakref import WeakValueDictionary
 import msgspec
 import structlog
 
-from assistant.errors import TooLargeError, UnavailableError, UnsupportedError
-from assistant.knowledge.extraction import Extracted, check_size
+from assistant.errors import InvalidError, TooLargeError, UnavailableError, UnsupportedError
+from assistant.knowledge.extraction import Extracted, Format, check_size, read_text
 from assistant.knowledge.formats.process import CPU_SECONDS, ERRORS, MEMORY, SIZE, SIZES, Answer, Request
 from assistant.knowledge.formats.reading import is_plain, read_file
 
@@ -91,14 +91,30 @@ class Readers:
         check_size(data)
         if not is_web_page and is_plain(data, name):  # no parser, no danger
             return await asyncio.to_thread(read_file, data, name)
-        answer = await self._ask(Request(name, "web page" if is_web_page else "file", self._cpu_seconds), data, owner)
-        assert answer.extracted is not None, "an answer is a text or an error"
-        return answer.extracted
+        return await self._read(Request(name, "web page" if is_web_page else "file", self._cpu_seconds), data, owner)
+
+    async def read_text(
+        self, text: str, kind: Format, *, title: str | None = None, owner: Hashable = None
+    ) -> Extracted:
+        """The same of a text of which is known what it is. Raises InvalidError, TooLargeError, ReadersBusyError."""
+        if kind != "html":
+            return read_text(text, kind, title=title)
+        data = text.encode("utf-8", "replace")
+        try:
+            check_size(data)
+            return await self._read(Request(title or "", "HTML", self._cpu_seconds), data, owner)
+        except InvalidError as exc:
+            raise InvalidError(exc.detail, path="content") from None
 
     async def read_site_map(self, data: bytes) -> list[str]:
         """The addresses in it. Raises InvalidError, TooLargeError, ReadersBusyError."""
         check_size(data)
         return (await self._ask(Request("", "site map", self._cpu_seconds), data, None)).links
+
+    async def _read(self, request: Request, data: bytes, owner: Hashable) -> Extracted:
+        answer = await self._ask(request, data, owner)
+        assert answer.extracted is not None, "an answer is a text or an error"
+        return answer.extracted
 
     async def _ask(self, request: Request, data: bytes, owner: Hashable) -> Answer:
         async with self._turn(owner) as reader:
