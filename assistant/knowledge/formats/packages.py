@@ -1,5 +1,6 @@
 """ZIP files, and what is made of them: opened only where what is inside stays within bounds."""
 
+import lzma
 import re
 import zipfile
 import zlib
@@ -16,6 +17,12 @@ SMALL: Final = 10 * 1024 * 1024
 """What is no more than this when it is unpacked may be packed as tightly as it likes."""
 
 _DECLARES = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
+_DAMAGE: Final = (
+    *(BadZipFile, zipfile.LargeZipFile, NotImplementedError, KeyError, ValueError, EOFError, OSError),
+    *(zlib.error, lzma.LZMAError),
+)
+"""What is raised of an archive that is none, or none any more."""
+
 ENCRYPTED: Final = 0x1
 
 
@@ -27,7 +34,7 @@ def open_package(data: bytes) -> ZipFile:
     try:
         package = ZipFile(BytesIO(data))
         entries = package.infolist()
-    except (BadZipFile, zipfile.LargeZipFile, NotImplementedError, ValueError, OSError) as exc:
+    except _DAMAGE as exc:
         raise InvalidError("The file is damaged: it ends too early, or was changed on its way.") from exc
     if len(entries) > MAX_ENTRIES:
         raise TooLargeError(f"The archive holds {len(entries):,} files; at most {MAX_ENTRIES:,} are read.")
@@ -46,7 +53,7 @@ def read_entry(package: ZipFile, entry: str | ZipInfo) -> bytes:
     """One file of it. Raises InvalidError where it is damaged or missing."""
     try:
         return package.read(entry)
-    except (BadZipFile, KeyError, EOFError, NotImplementedError, zlib.error, OSError) as exc:
+    except _DAMAGE as exc:
         raise InvalidError("A part of the file is damaged or missing.") from exc
 
 

@@ -1,5 +1,8 @@
 """One file of each format → text with its structure."""
 
+from random import Random
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED
+
 import pytest
 
 from assistant.errors import AssistantError, InvalidError, TooLargeError, UnsupportedError
@@ -164,3 +167,21 @@ def test_a_package_that_lies_about_its_size_is_damaged(monkeypatch: pytest.Monke
     package = packages.open_package(bytes(data))
     with pytest.raises(InvalidError):
         packages.read_entry(package, "word/document.xml")
+
+
+@pytest.mark.parametrize("packing", [ZIP_STORED, ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA])
+def test_whatever_is_damaged_in_a_package_it_says_so(packing: int) -> None:
+    chance = Random(packing)
+    whole = make_zip({"knöten.md": "# Knots " * 20, "b.md": "words " * 20}, packing)
+    said = set()
+    for _ in range(400):
+        data = bytearray(whole)
+        for _ in range(3):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        try:
+            package = packages.open_package(bytes(data))
+            for entry in package.infolist():
+                packages.read_entry(package, entry)
+        except AssistantError as exc:
+            said.add(exc.detail)
+    assert len(said) > 1
