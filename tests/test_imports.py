@@ -7,7 +7,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-LATE = ("alembic", "anthropic", "bs4", "langchain", "lxml", "onnxruntime", "tokenizers")
+LATE = (
+    *("alembic", "anthropic", "bs4", "charset_normalizer", "httpx2", "langchain", "lxml", "mammoth", "onnxruntime"),
+    *("pptx", "pypdfium2", "python_calamine", "tokenizers", "trafilatura"),
+)
 """Each costs the idle server 10 to 45 MB, or a part of a second at its start. (structlog itself imports rich.)"""
 
 
