@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final
 from assistant.errors import InvalidError, TooLargeError
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 MAX_BYTES: Final = 10 * 1024 * 1024
@@ -65,6 +67,7 @@ class Fetcher:
     def __init__(self, own_hosts: Collection[str] = (), *, resolve: Resolve = resolve_name) -> None:
         self._own_hosts = frozenset(host.lower() for host in own_hosts)
         self._resolve = resolve
+        self._trust: ssl.SSLContext | None = None
 
     async def fetch(self, address: str) -> Fetched:
         """Raises InvalidError (not an address, not public, not reachable, not there) and TooLargeError."""
@@ -73,7 +76,9 @@ class Fetcher:
         try:
             async with (
                 asyncio.timeout(SECONDS),
-                httpx2.AsyncClient(follow_redirects=False, trust_env=False, timeout=SILENT_SECONDS) as client,
+                httpx2.AsyncClient(
+                    follow_redirects=False, trust_env=False, timeout=SILENT_SECONDS, verify=await self._authorities()
+                ) as client,
             ):
                 return await self._follow(client, _parse(address))
         except TimeoutError:
@@ -83,6 +88,14 @@ class Fetcher:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as exc:
             raise _failure("The address cannot be reached, or breaks off its answer.") from exc
 
+    async def _authorities(self) -> "ssl.SSLContext":
+        """Whose certificates count. To read all of them takes longer than to fetch a page."""
+        import httpx2
+
+        if self._trust is None:
+            self._trust = await asyncio.to_thread(httpx2.create_ssl_context, trust_env=False)
+        return self._trust
+
     async def _follow(self, client: "httpx2.AsyncClient", url: "httpx2.URL") -> Fetched:
         asked = str(url.copy_with(fragment=None))
         for _ in range(MAX_HOPS + 1):
@@ -91,7 +104,7 @@ class Fetcher:
                 "GET",
                 url.copy_with(host=host),
                 headers={**_HEADERS, "Host": url.netloc.decode("ascii")},
-                extensions={"sni_hostname": url.host},  # whose certificate it has to be
+                extensions={"sni_hostname": _host(url)},  # whose certificate it has to be
             )
             client.cookies.clear()
             response = await client.send(request, stream=True)
@@ -105,12 +118,12 @@ class Fetcher:
 
     async def _check(self, url: "httpx2.URL") -> str:
         """Where to connect to."""
-        port = url.port or PORTS[url.scheme]
+        host, port = _host(url), url.port or PORTS[url.scheme]
         try:
-            found = await self._resolve(url.host, port)
+            found = await self._resolve(host, port)
         except (OSError, UnicodeError):
             raise _failure("The address cannot be reached: there is no such host.") from None
-        if url.host in self._own_hosts or f"{url.host}:{port}" in self._own_hosts:
+        if host in self._own_hosts or f"{host}:{port}" in self._own_hosts:
             return min(found)
         if port not in PORTS.values():
             raise _failure("The address has an unusual port; only 80 and 443 are asked.")
@@ -152,6 +165,11 @@ def _next(url: "httpx2.URL", location: str) -> "httpx2.URL":
     if url.scheme == "https" and following.scheme == "http":
         raise _failure("The address leads from https to http.")
     return following
+
+
+def _host(url: "httpx2.URL") -> str:
+    """As it goes over the wire: from other letters, libraries older than these make another name."""
+    return url.raw_host.decode("ascii")
 
 
 def _name(url: "httpx2.URL", response: "httpx2.Response") -> str:

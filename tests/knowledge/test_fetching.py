@@ -1,13 +1,17 @@
 """What is fetched, and what nobody can have fetched."""
 
 import gzip
+import ssl
 from collections.abc import AsyncIterator, Collection
+from pathlib import Path
 
+import httpx2
 import pytest
 
 from assistant.errors import AssistantError, InvalidError, TooLargeError
 from assistant.knowledge import fetching
 from assistant.knowledge.fetching import Fetcher, is_public
+from tests.fixtures.certificates import make_certificate, serving
 from tests.fixtures.website import Website, open_website
 
 PACKED = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
@@ -95,6 +99,55 @@ async def test_what_was_checked_is_connected_to_and_the_name_is_kept(site: Websi
     assert answers == [["10.0.0.1"]]
 
 
+async def on_loopback(host: str, port: int) -> Collection[str]:
+    return ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("proves_to_be", "asked", "fetched"),
+    [
+        ("wiki.test", "wiki.test", True),
+        ("wiki.test", "127.0.0.1", False),
+        ("wiki.test", "other.test", False),
+        ("127.0.0.1", "wiki.test", False),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("xn--strae-oqa.test", "straße.test", True),
+        ("strasse.test", "straße.test", False),
+    ],
+)
+async def test_the_certificate_has_to_be_that_of_the_name(
+    proves_to_be: str, asked: str, fetched: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although it is an address that is connected to."""
+    certificate = make_certificate(proves_to_be, tmp_path)
+    paths = ssl.get_default_verify_paths()._replace(openssl_cafile=str(certificate), openssl_capath="")
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    async with open_website(serving(certificate)) as site:
+        site.add("/", "words")
+        url = httpx2.URL(f"https://{asked}:{site.port}/")
+        fetcher = Fetcher([f"{url.raw_host.decode()}:{site.port}"], resolve=on_loopback)
+        if fetched:
+            assert (await fetcher.fetch(str(url))).data == b"words"
+            monkeypatch.undo()
+            fetcher = Fetcher([f"{url.raw_host.decode()}:{site.port}"], resolve=on_loopback)
+            site.asked.clear()
+        with pytest.raises(InvalidError, match="cannot be reached"):
+            await fetcher.fetch(str(url))
+        assert site.asked == []
+
+
+async def test_a_name_is_resolved_as_it_goes_over_the_wire() -> None:
+    asked = []
+
+    async def resolve(host: str, port: int) -> Collection[str]:
+        asked.append(host)
+        return ["127.0.0.1"]
+
+    with pytest.raises(InvalidError, match="not a public"):
+        await Fetcher(resolve=resolve).fetch("https://straße.test/")
+    assert asked == ["xn--strae-oqa.test"]
+
+
 async def test_a_name_with_one_private_address_is_private() -> None:
     async def resolve(host: str, port: int) -> Collection[str]:
         return ["93.184.216.34", "127.0.0.1"]
@@ -115,8 +168,6 @@ async def test_each_redirection_is_checked(site: Website, fetcher: Fetcher) -> N
 
 
 def test_nothing_leads_from_https_to_http() -> None:
-    import httpx2
-
     with pytest.raises(InvalidError, match="from https to http"):
         fetching._next(httpx2.URL("https://example.org/"), "http://example.org/")
 

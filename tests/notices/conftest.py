@@ -5,19 +5,12 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP as POLICY
-from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from assistant.db.session import Database
 from assistant.identity import installation_secret
@@ -27,6 +20,7 @@ from assistant.notices.postman import Postman
 from assistant.notices.unsubscribing import Unsubscribing
 from assistant.settings import Settings
 from assistant.sharing.links import InvitationLinks
+from tests.fixtures.certificates import make_certificate, serving
 
 PUBLIC_URL = "https://learn.example.org"
 SENDER = "GoalSpace Übung <mentor@example.org>"
@@ -100,26 +94,8 @@ class Certificates:
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """A certificate for 127.0.0.1 that nobody trusts but who is told to."""
-    folder: Path = tmp_path_factory.mktemp("certificates")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "server.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(path)
-    return Certificates(server, ssl.create_default_context(cafile=str(path)))
+    path = make_certificate("127.0.0.1", tmp_path_factory.mktemp("certificates"))
+    return Certificates(serving(path), ssl.create_default_context(cafile=str(path)))
 
 
 @pytest.fixture
