@@ -286,7 +286,7 @@ def build_ending(
         error=told,
         citations=record.citations,
         steps=run_log.step_count,
-        shown=record.shown if record.waiting else (),
+        shown=record.shown,
         unfinished=record.text[record.text_in_steps :],
     )
 

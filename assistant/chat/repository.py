@@ -100,7 +100,7 @@ class Ending:
     steps: int
     """How many there must be by now."""
     shown: Sequence[UUID]
-    """Chunks that the model was shown, where it is to go on in a later run."""
+    """Chunks that the model was shown."""
     unfinished: str
     """The end of the text that is in no step, since the model did not finish: later turns are to know it."""
 

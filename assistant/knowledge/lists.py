@@ -5,16 +5,19 @@ from typing import Any, Final
 from assistant.db.listing import BY_CREATION, Listing, contained_in
 from assistant.knowledge.schemas import DocumentItem, IndexingRead
 
+_INDEXING: Final = IndexingRead.__struct_fields__
+
 
 def _make(*row: Any) -> DocumentItem:
-    return DocumentItem(*row[:-3], indexing=IndexingRead(*row[-3:]))  # type: ignore[misc]  # it is the last field
+    state = len(row) - len(_INDEXING)
+    return DocumentItem(*row[:state], indexing=IndexingRead(*row[state:]))  # type: ignore[misc]  # it is the last field
 
 
 DOCUMENTS: Final = Listing(
     name="documents",
     item=DocumentItem,
     source="(select d.id, d.space_id, d.title, d.content_type, d.created_by, d.created_at, d.updated_at, d.source,"
-    " i.status, i.error, i.chunks from public.documents d"
+    " i.status, i.error, i.chunks, i.found_everywhere from public.documents d"
     " join assistant.document_indexing i on i.document_id = d.id) d",
     filters={
         "space_id": "space_id = %(space_id)s",
@@ -24,7 +27,7 @@ DOCUMENTS: Final = Listing(
     orders=BY_CREATION,
     parent="select from public.spaces where id = %(space_id)s",
     noun="space",
-    columns=(*DocumentItem.__struct_fields__[:-1], "status", "error", "chunks"),
+    columns=(*DocumentItem.__struct_fields__[:-1], *_INDEXING),
     make=_make,
 )
 """Without their content."""

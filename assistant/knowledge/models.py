@@ -147,6 +147,7 @@ class DocumentIndexing(Base):
     chunks: Mapped[int] = mapped_column(server_default=text("0"))
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     deaths: Mapped[int] = mapped_column(server_default=text("0"))
+    found_everywhere: Mapped[bool] = mapped_column(server_default=text("false"))
     queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
     next_try_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

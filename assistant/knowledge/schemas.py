@@ -40,6 +40,8 @@ class IndexingRead(Outgoing):
     error: str | None
     """Why it failed, or what the next try is for."""
     chunks: int
+    found_everywhere: bool
+    """It is shown in most conversations of the space, whatever they are about: somebody should look at it."""
 
 
 class DocumentItem(Outgoing):

@@ -13,6 +13,7 @@ from assistant.db.session import Database
 from assistant.db.statistics import refresh_statistics
 from assistant.spaces.jobs import refresh_summaries
 from assistant.upkeep import partitions
+from assistant.upkeep.crowding import mark_crowding
 from assistant.upkeep.partitions import MONTHS_AHEAD, PatientTransaction
 from assistant.upkeep.sweeps import SWEEPS, sweep
 from assistant.usage.reconcile import reconcile
@@ -112,6 +113,11 @@ async def clear_leftovers(hands: Hands) -> str:
     return ", ".join(f"{count:,} {what}" for count, what in gone)
 
 
+async def mark_documents(hands: Hands) -> str:
+    marked, cleared = await mark_crowding(hands.database)
+    return f"{marked:,} found everywhere, {cleared:,} no more"
+
+
 async def count_rows(hands: Hands) -> str:
     await refresh_statistics(hands.database, "conversations")
     return "of the partitioned tables"
@@ -125,6 +131,7 @@ STEPS: Final = (
     Step("subscriptions", end_subscriptions),
     Step("usage", settle_reservations),
     Step("summaries", renew_summaries),
+    Step("documents", mark_documents),
     Step("leftovers", clear_leftovers),
     Step("statistics", count_rows),
 )

@@ -225,6 +225,7 @@ create table assistant.document_indexing (
     chunks integer not null default 0,
     attempts integer not null default 0,
     deaths integer not null default 0,
+    found_everywhere boolean not null default false,
     queued_at timestamptz not null default now(),
     next_try_at timestamptz,
     updated_at timestamptz not null default now(),
@@ -233,6 +234,7 @@ create table assistant.document_indexing (
 );
 comment on column assistant.document_indexing.version is 'counts the changes of the document: an indexer stores nothing of an older one';
 comment on column assistant.document_indexing.deaths is 'how often a worker ended in the middle of it: twice is enough';
+comment on column assistant.document_indexing.found_everywhere is 'it is shown in most conversations, whatever they are about';
 comment on column assistant.document_indexing.content_hash is 'of what the stored chunks were made from';
 create index idx_document_indexing_space on assistant.document_indexing (space_id, document_id);
 create index idx_document_indexing_waiting on assistant.document_indexing (space_id, queued_at)

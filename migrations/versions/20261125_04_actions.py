@@ -96,7 +96,7 @@ RUNS = """
 alter table assistant.runs add column resumes uuid references assistant.runs(id) on delete cascade;
 alter table assistant.runs add column goes_on boolean not null default false;
 alter table assistant.runs add column shown uuid[];
-comment on column assistant.runs.shown is 'chunks that the model was shown, by their numbers, where it is to go on in a later run';
+comment on column assistant.runs.shown is 'chunks that the model was shown, by their numbers: a run that goes on cites them';
 alter table assistant.runs add constraint runs_goes_on check (resumes is not null or not goes_on);
 comment on column assistant.runs.resumes is 'the run whose proposals this one answers';
 comment on column assistant.runs.goes_on is 'in it the model goes on where that run was interrupted: one run does, once all is answered';

@@ -56,9 +56,10 @@ async def upload(caller: Caller, space: str, name: str, data: bytes, **fields: s
 
 async def test_what_was_posted_is_found_a_moment_later(ada: Caller, space: str) -> None:
     made = await ada.make(f"/api/spaces/{space}/documents", {"title": "Boats", "content": BOATS})
-    assert made["indexing"] == {"status": "queued", "error": None, "chunks": 0}
+    assert made["indexing"] == {"status": "queued", "error": None, "chunks": 0, "found_everywhere": False}
     assert (made["content_type"], made["created_by"], made["content"]) == ("markdown", str(ada.id), BOATS)
-    assert (await settled(ada, made["id"]))["indexing"] == {"status": "ready", "error": None, "chunks": 1}
+    ready = {"status": "ready", "error": None, "chunks": 1, "found_everywhere": False}
+    assert (await settled(ada, made["id"]))["indexing"] == ready
     found = (await ada.get(f"/api/spaces/{space}/search", params={"q": "which knot makes a loop?"})).json()
     [best] = found["items"]
     assert (best["document_id"], best["title"]) == (made["id"], "Boats")

@@ -47,7 +47,9 @@ async def fill(database: Database, indexer: Indexer, who: Learner, texts: Sequen
             await connection.exec_driver_sql(
                 "insert into documents (space_id, title, content) values (%s, %s, %s)", (who.space, str(number), text)
             )
-    await indexer.index_space(who.space)
+    waiting = "select from documents d join assistant.document_indexing i on i.document_id = d.id"
+    while await rows(database, who.principal, f"{waiting} where d.space_id = %s and i.status = 'queued'", who.space):
+        await indexer.index_space(who.space)  # other spaces may have had their turn in between
 
 
 async def find(
