@@ -16,6 +16,7 @@ from assistant.chat.history import HISTORY_BYTES, STEP_BYTES, cut_at
 from assistant.db.identity import Principal, learner
 from assistant.db.session import Database
 from assistant.errors import AssistantError
+from assistant.llm.prompts import Prompt
 from assistant.mentor.aside import Aside
 from assistant.mentor.events import Message
 from assistant.mentor.summaries import Summariser, Summary
@@ -88,20 +89,18 @@ class Tender:
     async def _summarise(self, thread: Thread, leaf: UUID) -> bool:
         """Bring the summaries of the branch up to where the next turn's history will be cut; whether more is left."""
         branch = await read_branch(self._database, thread.principal, leaf)
-        wanted = summaries_wanted(branch, self._summariser.prompt.hash)
+        prompt = self._summariser.prompt
+        wanted = summaries_wanted(branch, prompt.hash)
+        summaries = {run.id: run.summary for run in branch}
         for base, covered in wanted[:STEPS_AT_ONCE]:
-            earlier = None if base is None else await read_summary(self._database, thread.principal, base)
+            earlier = None if base is None else summaries[base]
             messages = await read_turns(self._database, thread.principal, covered)
             summary, call = await self._summariser.summarise(earlier, messages, self._pay(thread))
-            if not await store_summary(self._database, thread, covered, summary, call, self._prompt_of, len(messages)):
-                log.info("summary_outdated", run=str(covered[-1]))  # something of it was deleted meanwhile
+            summaries[covered[-1]] = summary
+            if not await store_summary(self._database, base, covered, len(messages), summary, call, prompt):
+                log.info("summary_outdated", run=str(covered[-1]))
                 return False
         return len(wanted) > STEPS_AT_ONCE
-
-    @property
-    def _prompt_of(self) -> tuple[str, str, str]:
-        prompt = self._summariser.prompt
-        return prompt.name, prompt.version, prompt.hash
 
     def _pay(self, thread: Thread) -> Pay:
         return partial(paying, self._database, thread.user_id, thread.space_id)
@@ -217,14 +216,6 @@ async def read_branch(database: Database, principal: Principal, leaf: UUID) -> l
     ]
 
 
-_SUMMARY: Final = "select summary, tainted, turns from assistant.thread_summaries where run_id = %s"
-
-
-async def read_summary(database: Database, principal: Principal, run_id: UUID) -> Summary | None:
-    rows = await database.fetch(principal, _SUMMARY, (run_id,))
-    return Summary(*rows[0]) if rows else None
-
-
 _TURNS: Final = """
 select p.role, p.blocks from unnest(%s::uuid[]) with ordinality as r (id, place)
 cross join lateral (select p.role, p.blocks, p.n from assistant.run_steps p where p.run_id = r.id offset 0) p
@@ -238,7 +229,8 @@ async def read_turns(database: Database, principal: Principal, runs: Sequence[UU
     return [{"role": role, "content": blocks} for role, blocks in rows]
 
 
-# Nothing that was deleted while the model was at it: then it is made anew after the next answer.
+# Nothing that was deleted while the model was at it, of these turns or of those before, with whose messages the summary
+# of them goes: then it is made anew after the next answer.
 _STORE_SUMMARY: Final = """
 insert into assistant.thread_summaries as t
     (run_id, user_id, summary, tainted, turns, tokens, prompt_name, prompt_version, prompt_hash, model)
@@ -246,6 +238,7 @@ select r.id, r.user_id, %(summary)s, %(tainted)s, %(turns)s, %(tokens)s, %(name)
 from assistant.runs r
 where r.id = %(last)s
   and (select count(*) from assistant.run_steps p where p.run_id = any (%(covered)s)) = %(steps)s
+  and (%(base)s::uuid is null or exists (select from assistant.thread_summaries b where b.run_id = %(base)s))
 on conflict (run_id) do update set summary = excluded.summary, tainted = excluded.tainted, turns = excluded.turns,
     tokens = excluded.tokens, prompt_name = excluded.prompt_name, prompt_version = excluded.prompt_version,
     prompt_hash = excluded.prompt_hash, model = excluded.model, created_at = now()
@@ -255,16 +248,16 @@ returning 1
 
 async def store_summary(
     database: Database,
-    thread: Thread,
+    base: UUID | None,
     covered: Sequence[UUID],
+    steps: int,
     summary: Summary,
     call: Aside,
-    prompt: tuple[str, str, str],
-    steps: int,
+    prompt: Prompt,
 ) -> bool:
-    """False: of the `steps` that were read of the runs in `covered`, some are gone."""
-    name, version, content_hash = prompt
+    """False: some of the `steps` that were read of the runs in `covered`, or the summary up to `base`, are gone."""
     values: dict[str, Any] = {
+        "base": base,
         "last": covered[-1],
         "covered": list(covered),
         "steps": steps,
@@ -272,9 +265,9 @@ async def store_summary(
         "tainted": summary.tainted,
         "turns": summary.turns,
         "tokens": call.usage.output_tokens or 0,
-        "name": name,
-        "version": version,
-        "hash": content_hash,
+        "name": prompt.name,
+        "version": prompt.version,
+        "hash": prompt.hash,
         "model": call.model,
     }
     return bool(await database.fetch_as_service("tend_thread", _STORE_SUMMARY, values))

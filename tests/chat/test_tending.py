@@ -167,12 +167,17 @@ async def test_a_summary_of_another_prompt_is_made_again(database: Database, per
     assert sorted((await summaries(database, person)).values()).count("- New.") == 1
 
 
-async def test_a_message_deleted_meanwhile_is_in_no_summary(database: Database, person: Person) -> None:
-    runs = await plant_turns(database, person, 20, size=7_000)
+@pytest.mark.parametrize("summary", [1, 2])
+async def test_a_message_deleted_meanwhile_is_in_no_summary(database: Database, person: Person, summary: int) -> None:
+    """Neither in the one that it is read for, nor in the next, which goes on from that."""
+    runs = await plant_turns(database, person, 34, size=7_000)
 
     class Slow(Speaker):
+        made = 0
+
         async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-            if "Learner:" in str(request.messages):  # it has been read, and will be stored
+            self.made += "Learner:" in str(request.messages)  # which has been read, and will be stored
+            if self.made == summary:
                 statement = "delete from chat_messages where run_id = %s returning 1"
                 await database.fetch(person.principal, statement, (runs[0],))
             async for event in Speaker.stream(self, request):
