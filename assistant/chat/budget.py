@@ -51,10 +51,9 @@ class RunBudget:
             return
         told = call.usage.input_tokens or 0
         up_to = sum(entry.tokens or 0 for entry in spent) + told + output_tokens
-        if self._is_first and up_to <= FIRST_TOKENS and not self._accounts.counts_money:
-            self._is_first = False
+        is_first, self._is_first = self._is_first, False
+        if is_first and up_to <= FIRST_TOKENS and not self._accounts.counts_money:
             return
-        self._is_first = False
         usd = Decimal(sum(entry.details.get("cost_usd") or 0 for entry in spent))
         usd += call.highest_cost(output_tokens)
         run = self._run

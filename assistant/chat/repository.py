@@ -1,4 +1,4 @@
-"""Every statement of conversations. Hand-written: they run several times per turn, some forty times a second."""
+"""The statements of runs. Hand-written: they run several times per turn, some forty times a second."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """What clients send and get in conversations. The field names of a run's input are AG-UI's, the others the schema's."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 from uuid import UUID
 
 import msgspec
@@ -68,7 +68,8 @@ class ResumeEntry(msgspec.Struct, frozen=True, rename="camel"):
         return Answer(action_id, self.payload.approved, self.payload.arguments)
 
 
-GOING_BACK: Final[tuple[Literal["replaces", "parent", "regenerate"], ...]] = ("replaces", "parent", "regenerate")
+Relation = Literal["replaces", "parent", "regenerate"]
+GOING_BACK: Final[tuple[Relation, ...]] = get_args(Relation)
 
 
 class RunAgentInput(msgspec.Struct, frozen=True, rename="camel"):
@@ -102,7 +103,7 @@ class RunAgentInput(msgspec.Struct, frozen=True, rename="camel"):
         goes_back = (relation, back_to) if relation is not None else None
         return NewTurn(space_id, self.thread_id, self.run_id, message.id, message.text, goes_back=goes_back)
 
-    def _going_back(self) -> tuple[Literal["replaces", "parent", "regenerate"] | None, str]:
+    def _going_back(self) -> tuple[Relation | None, str]:
         """Raises InvalidError."""
         props = self.forwarded_props if isinstance(self.forwarded_props, dict) else {}
         given = [relation for relation in GOING_BACK if props.get(relation) is not None]
