@@ -186,6 +186,8 @@ async def test_what_was_shown_before_the_approval_can_be_cited_after_it(ada: Lea
     resumed = await ada.resume(yes(interrupt))
     [cited] = [event["value"] for event in resumed if event.get("name") == "citations"]
     assert [(each["index"], each["quote"]) for each in cited] == [(1, document["content"])]
+    kept = await ada.rows("select cardinality(shown) from assistant.runs where user_id = %s", made["created_by"])
+    assert kept == [(1,), (1,)]
 
 
 async def test_reads_of_the_same_reply_are_done_and_kept(ada: Learner) -> None:
