@@ -1,5 +1,6 @@
 """Whatever a model calls, and whatever is made of its proposals: others' rows stay; only what is allowed happens."""
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -248,6 +249,12 @@ async def test_no_call_changes_what_it_may_not(world: World, seed: int) -> None:
     )
     await nothing_points_elsewhere(world)
 
+    for action in executed:
+        if chance.random.random() < 0.4:
+            undone = await ada.send(action["id"], "undo")
+            assert undone.status_code in (200, 409), undone.text
+    await the_log_tells_all(ada, before, await world.rows("ada"))
+
 
 async def stored_actions(learner: Learner) -> list[Event]:
     """All of this conversation."""
@@ -261,6 +268,37 @@ def made(before: Sequence[tuple[Any, ...]], after: Sequence[tuple[Any, ...]]) ->
     more = Counter(kind for kind, *_ in after)
     more.subtract(kind for kind, *_ in before)
     return Counter({kind: count for kind, count in more.items() if count and kind != "progress"})
+
+
+async def the_log_tells_all(
+    learner: Learner, before: Sequence[tuple[Any, ...]], after: Sequence[tuple[Any, ...]]
+) -> None:
+    """What was before, and on it what the stored actions say was done and undone, is what is there now."""
+    replayed, now = rows_by_key(before), rows_by_key(after)
+    for undone, effect in await learner.rows(_DONE, learner.thread_id, learner.person.id):
+        key = (effect["table"], effect["row_id"])
+        if undone and effect["kind"] == "created":
+            del replayed[key]
+            continue
+        values = {name: change["before" if undone else "after"] for name, change in effect["fields"].items()}
+        replayed[key] = replayed.get(key, {}) | values
+    assert replayed.keys() == now.keys()
+    # Of a row that was made, what it was given; of the others, all but the times that the database writes.
+    assert replayed == {key: {name: row[name] for name in replayed[key]} for key, row in now.items()}
+
+
+_DONE: Final = """
+select t.undone, a.effect from assistant.mentor_actions a join assistant.runs r on r.id = a.run_id,
+     lateral (values (a.executed_at, false), (a.undone_at, true)) as t (at, undone)
+where r.thread_id = %s and r.user_id = %s and t.at is not null order by t.at
+"""
+_TABLES: Final = {"goal": "goals", "task": "tasks", "progress": "module_progress"}
+
+
+def rows_by_key(found: Sequence[tuple[Any, ...]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Rows that a mentor can write, by table and id."""
+    rows = {(_TABLES[kind], str(row_id)): json.loads(row) for kind, row_id, row in found if kind in _TABLES}
+    return {key: {name: row[name] for name in row if not name.endswith("_at")} for key, row in rows.items()}
 
 
 async def nothing_points_elsewhere(world: World) -> None:
