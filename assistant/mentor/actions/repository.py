@@ -214,6 +214,16 @@ where status = 'approved' and answered_at < now() - %s order by answered_at limi
 """
 
 
+_GIVE_UP: Final = """
+update assistant.mentor_actions set status = 'failed', result = %s::jsonb where id = %s and status = 'approved'
+"""
+
+
+async def give_up(database: Database, action_id: UUID, result: dict[str, Any]) -> None:
+    """Note that what was approved is not done: its person cannot see it any more."""
+    await database.fetch_as_service("sweep", _GIVE_UP, (_json(result), action_id))
+
+
 async def left_behind(database: Database, older_than: timedelta) -> list[tuple[UUID, UUID]]:
     """Approved a while ago, and not done: whoever was to do it is gone. Ids of actions and of their people."""
     return [(action, user) for action, user in await database.fetch_as_service("sweep", _LEFT, (older_than,))]

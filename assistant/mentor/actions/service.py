@@ -44,6 +44,9 @@ REJECTED: Final = outcome(
     message="The learner said no. Nothing was changed. Do not propose it again unless they ask for it.",
 )
 EXPIRED: Final = outcome("not_done", code="expired", message="The learner did not answer in time. Nothing was changed.")
+OUT_OF_REACH: Final = outcome(
+    "failed", code="not_found", message="The space was out of the learner's reach by then. Nothing was changed."
+)
 WAITING: Final = outcome(
     "not_done",
     code="awaiting_approval",
@@ -254,7 +257,10 @@ class Actions:
         await repository.expire(self._database)
         for action_id, user_id in await repository.left_behind(self._database, LEFT_BEHIND):
             log.warning("action_taken_over", action=str(action_id))
-            await self.carry_out(learner(user_id), action_id)
+            try:
+                await self.carry_out(learner(user_id), action_id)
+            except NotFoundError:
+                await repository.give_up(self._database, action_id, OUT_OF_REACH.data)
 
 
 def _checked(action: Action, answer: Answer) -> Answer:

@@ -517,6 +517,33 @@ async def test_what_was_approved_and_left_behind_is_done_by_the_sweep(
     assert await ada.tasks() == ["One"]
 
 
+async def test_what_is_left_behind_in_a_space_that_was_lost_has_failed_and_holds_nothing_up(
+    make_learner: MakeLearner, make_person: MakePerson, actions: Actions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = await make_learner(person=await make_person(visibility="shared")), await make_learner()
+    bob.space_id = ada.person.space_id
+    await join_space(ada.database, bob.space_id, bob.person.id, "editor")
+    [lost], [other] = await bob.proposed(create_task("One")), await ada.proposed(create_task("Two"))
+    for learner, interrupt in ((bob, lost), (ada, other)):
+        await repository.answer(
+            ada.database,
+            learner.person.principal,
+            UUID(interrupt["id"]),
+            approved=True,
+            arguments=None,
+            channel="test",
+        )
+    await ada.rows("delete from space_collaborators where user_id = %s returning 1", bob.person.id)
+    monkeypatch.setattr(service, "LEFT_BEHIND", timedelta(0))
+
+    await actions.sweep()
+
+    assert await ada.rows(
+        "select status, result ->> 'code' from assistant.mentor_actions where id = %s", lost["id"]
+    ) == [("failed", "not_found")]
+    assert await ada.tasks() == ["Two"]
+
+
 async def test_actions_are_listed_the_latest_first_and_filtered(ada: Learner) -> None:
     [one] = await ada.proposed(create_task("One"))
     await ada.send(one["id"], "approve")
