@@ -19,6 +19,7 @@ from assistant.mentor.context import is_tainted
 from assistant.mentor.events import Message
 from assistant.mentor.history import blocks_of
 from assistant.mentor.sentences import split_sentences, stems
+from assistant.mentor.tools import is_write
 from assistant.usage.reservations import Pay
 
 PROMPT: Final = "summarise"
@@ -113,13 +114,10 @@ def tell(messages: Iterable[Message]) -> Iterator[Line]:
                 yield Line("Done", " ".join(str(block["text"]).split())[:DONE_CHARACTERS])
             elif block.get("type") == "text" and str(block["text"]).strip():
                 yield Line("Mentor", _CITATION.sub("", str(block["text"]))[:SAID_CHARACTERS])
-            elif block.get("type") == "tool_use" and str(block["name"]).startswith(_CHANGING):
+            elif block.get("type") == "tool_use" and is_write(block["name"]):  # the rest can be looked up again
                 done = f"{block['name']} {block['input']} → {results.get(block['id'], 'not carried out')}"
                 yield Line("Done", " ".join(done[:DONE_CHARACTERS].split()))
 
-
-_CHANGING: Final = ("create_", "update_")
-"""How the names of tools begin that change something. What was only looked up can be looked up again."""
 
 _CITATION: Final = re.compile(r" ?\[\d{1,3}\]")
 
