@@ -28,9 +28,6 @@ OWN_SHARE: Final = 2 / 3
 """Of a sentence's telling words that must stand in the state or in a tool's result. With fewer, chance would do: a
 space about sailing has that word in its title."""
 
-ACTED_SHARE: Final = 0.4
-"""The same where the learner asked for something to be done or looked up, so that the answer is about that."""
-
 
 @dataclass(frozen=True, slots=True)
 class Grounded:
@@ -69,7 +66,7 @@ def ground(
     """
     pieces = list(_pieces(text))
     small = _small_words(detect_language(text, language))
-    _judge(text, pieces, sourced, own, small, ACTED_SHARE if acted else OWN_SHARE)
+    _judge(text, pieces, sourced, own, small)
     _lead_in(text, pieces)
     withheld = sum(not piece.kept and piece.kind != "heading" for piece in pieces)
     if not withheld:
@@ -129,7 +126,6 @@ def _judge(
     sourced: Collection[int],
     own: Sequence[str],
     small: Collection[str],
-    enough: float,
 ) -> None:
     """Decide on each piece by itself."""
     marks = [mark.start for mark in find_marks(text) if any(index in sourced for index in mark.indexes)]
@@ -213,10 +209,6 @@ _FIGURE: Final = re.compile(r"\d+")
 def _may_tell(sentence: str) -> int:
     """How many telling words may be in it and it is talk all the same."""
     return 1 if _NOT.search(sentence) and _THERE.search(sentence) else 0
-
-
-def _share(words: Sequence[str], known: Collection[str]) -> float:
-    return sum(word in known for word in words) / len(words)
 
 
 def _figures(text: str) -> set[str]:
