@@ -28,11 +28,12 @@ def read_checked(path: Path, schema: Path) -> Any:
     """What the file says. Raises ConfigurationError: one line with file, line, field and what is expected there."""
     text = _read(path)
     try:
-        root = yaml.compose(text, _Loader)
+        loader = _Loader(text)
+        root = loader.get_single_node()
         if root is None:
             raise ConfigurationError(f"{path}: the file is empty.")
         _refuse_duplicates(path, root)
-        value = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader but for dates
+        value = loader.construct_document(root)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         where = f"{path}, line {mark.line + 1}" if mark else str(path)

@@ -54,8 +54,8 @@ def _as_text(block: Block, names: Mapping[str, str]) -> Block:
             text = f"[{outcome} of {names.get(block['tool_use_id'], 'a tool')}]\n{_text_of(block.get('content', ''))}"
         case _:
             return block
-    mark = {key: block[key] for key in ("cache_control",) if key in block}
-    return {"type": "text", "text": text, **mark}
+    told: Block = {"type": "text", "text": text}
+    return told | {"cache_control": block["cache_control"]} if "cache_control" in block else told
 
 
 def _text_of(content: str | list[Block]) -> str:

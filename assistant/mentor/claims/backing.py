@@ -16,13 +16,8 @@ _SAYS: Final[Mapping[str, frozenset[Kind]]] = {
 }
 """What a tool whose name begins so can be told as. Any other can be told as anything."""
 
-_OBJECTS: Final[Mapping[str, Object]] = {
-    "goal": "goal",
-    "task": "task",
-    "module": "module",
-    "progress": "progress",
-    "document": "document",
-}
+_OBJECTS: Final[frozenset[Object]] = frozenset({"goal", "task", "module", "progress", "document"})
+"""As they stand in the names of tools."""
 
 
 def unbacked(claims: Sequence[Claim], executed: Sequence[str]) -> list[Claim]:
@@ -53,5 +48,5 @@ def _can_be_told(tool: str, kind: Kind, thing: Object) -> bool:
     says = _SAYS.get(verb)
     if kind != "done" and says is not None and kind not in says:
         return thing == "it" and kind != "deleted"  # what `it` is has not been said, nor what was done with it
-    objects = {_OBJECTS[word] for word in rest.split("_") if word in _OBJECTS}
+    objects = _OBJECTS.intersection(rest.split("_"))
     return thing == "it" or (thing in objects if objects else thing == "other")

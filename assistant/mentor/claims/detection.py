@@ -17,11 +17,10 @@ from assistant.mentor.claims.vocabulary import TITLE, Kind, Object, split_words
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Something that a sentence says was done: `text[start:end] == sentence`, once its accents are composed."""
+    """Something that a sentence says was done."""
 
-    start: int
-    end: int
     sentence: str
+    """As the answer has it, its accents composed."""
     kind: Kind
     object: Object
     count: int = 1
@@ -48,7 +47,7 @@ def find_claims(text: str, *, asked: bool = False) -> list[Claim]:
         acts = dict.fromkeys(act for reading in fitting for act in reading.acts())
         titles = _titles(text, masked, said) if len(acts) == 1 else ()
         sentence = text[said.start : said.end]
-        found += (Claim(said.start, said.end, sentence, act.kind, act.object, act.count, titles) for act in acts)
+        found += (Claim(sentence, act.kind, act.object, act.count, titles) for act in acts)
         emphatic = emphatic or any(reading.done_first for reading in fitting)
     return found
 
