@@ -223,9 +223,13 @@ async def _have_tended(run: LiveRun, database: Database) -> None:
 def _last_event(run: LiveRun, record: TurnRecord, status: str, error: AssistantError | None) -> Event:
     if error is not None:
         return events.run_error(error, record.usage, record.provider)
-    outcome = events.CANCELLED if status == "cancelled" else events.SUCCESS
-    if record.waiting and status == "awaiting_approval":
-        outcome = events.interrupt(record.waiting)
+    match status:
+        case "awaiting_approval":
+            outcome = events.interrupt(record.waiting)
+        case "cancelled":
+            outcome = events.CANCELLED
+        case _:
+            outcome = events.SUCCESS
     return events.run_finished(run.thread_id, run.client_run_id, outcome, record.usage, record.provider)
 
 

@@ -15,7 +15,7 @@ from assistant.chat.schemas import MessageRead, RunAgentInput, RunRead
 from assistant.chat.service import ChatService, FollowedRun
 from assistant.db.identity import Principal
 from assistant.errors import InvalidError
-from assistant.http import name_in_path, signed_in
+from assistant.http import name_in_path, signed_in, to_schema
 from assistant.pagination import Page, Paginator
 
 KEEP_ALIVE_SECONDS: Final = 15.0
@@ -67,7 +67,7 @@ class ConversationController(Controller):
         """The caller's own messages and the mentor's answers to them, oldest first; all threads without `thread_id`."""
         after = paginator.after("messages", space_id, thread_id)
         rows = await chat.messages(principal, space_id, thread_id=thread_id, after=after, limit=paginator.limit + 1)
-        return paginator.page([MessageRead.of(row) for row in rows], "messages", space_id, thread_id)
+        return paginator.page([to_schema(row, MessageRead) for row in rows], "messages", space_id, thread_id)
 
 
 class RunController(Controller):

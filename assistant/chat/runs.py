@@ -71,7 +71,7 @@ class RunManager:
     ) -> None:
         """At most `max_turns` at a time; 0 is any number."""
         self.process = uuid4()
-        self.accounts = accounts
+        self._accounts = accounts
         self.mentor = mentor
         self.fanout = Fanout(listen_url, self._cancel_here)
         self._actions = Actions(database)
@@ -120,7 +120,7 @@ class RunManager:
 
     async def _carry_out(self, run: LiveRun) -> None:
         try:
-            budget = RunBudget(self._database, self.accounts, run)
+            budget = RunBudget(self._database, self._accounts, run)
             await carry_out(run, self.mentor, budget, self._database, self.process, self._turn_seconds)
         finally:
             self._runs.pop(run.id, None)

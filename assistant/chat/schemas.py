@@ -6,7 +6,6 @@ from uuid import UUID
 
 import msgspec
 
-from assistant.chat.messages import StoredMessage
 from assistant.chat.repository import Run, RunStatus
 from assistant.chat.service import NewTurn, RepeatedTurn, ResumedTurn, Turn
 from assistant.errors import InvalidError, NotFoundError
@@ -156,10 +155,6 @@ class MessageRead(Outgoing):
     """The messages that stand in this place, this one among them, the oldest first: `/api/messages/{id}/activate`."""
     feedback: ThumbsRead | None
     """What the caller thinks of an answer."""
-
-    @classmethod
-    def of(cls, message: StoredMessage) -> "MessageRead":
-        return msgspec.convert(message, cls, from_attributes=True)
 
 
 class RunRead(Outgoing):

@@ -17,7 +17,7 @@ from assistant.chat.thread_schemas import Feedback, FeedbackRead, SummaryRead, T
 from assistant.chat.threads import THREADS, ThreadService
 from assistant.db.identity import Principal
 from assistant.entity_tags import Preconditions
-from assistant.http import name_in_path, signed_in
+from assistant.http import name_in_path, signed_in, to_schema
 from assistant.pagination import ORDER_DESCRIPTION, Page, Paginator, SearchText
 
 _FILES: Final = {"markdown": ("text/markdown; charset=utf-8", "md"), "json": ("application/json", "json")}
@@ -161,4 +161,4 @@ class MessageController(Controller):
 
         409 `run_active` while an answer is under way.
         """
-        return MessageRead.of(await threads.show_version(principal, message_id))
+        return to_schema(await threads.show_version(principal, message_id), MessageRead)

@@ -179,6 +179,7 @@ declare
     caller uuid := private.uid();
     target uuid := private.locate_turn(space, thread, message);
     asked uuid;
+    follows text;
     broken text;
 begin
     if target is null then
@@ -189,7 +190,7 @@ begin
         return query select 'forbidden', null::uuid, null::text, null::uuid, null::uuid, null::text;
         return;
     end if;
-    select r.question_id, coalesce(r.parent_id::text, 'nothing') into asked, broken from assistant.runs r where r.id = target;
+    select r.question_id, coalesce(r.parent_id::text, 'nothing') into asked, follows from assistant.runs r where r.id = target;
     select m.message into question from public.chat_messages m where m.id = asked and m.user_id = caller;
     if question is null then
         return query select 'unknown_message', null::uuid, null::text, null::uuid, null::uuid, null::text;
@@ -203,7 +204,7 @@ begin
         return;
     end if;
     begin
-        perform set_config('assistant.follows', broken, true);
+        perform set_config('assistant.follows', follows, true);
         insert into assistant.runs as r
             (user_id, space_id, thread_id, client_run_id, question_id, channel, provider, process, lease_until)
         values (caller, space, thread, client_run, asked, on_channel, by_provider, by_process, now() + lease)

@@ -221,7 +221,7 @@ async def test_nothing_is_changed_while_an_answer_is_under_way(talk: Talk) -> No
     assert await talk.texts() == ["Q0", "A0", "Q1", "One two"]
 
 
-async def test_of_two_edits_at_once_one_is_made(talk: Talk) -> None:
+async def test_edits_that_come_at_once_are_made_one_after_the_other_or_refused(talk: Talk) -> None:
     await talk.say("Q0", "A0")
     talk.script.script = says("Edited.")
     props = {"forwardedProps": {"replaces": await talk.id_of("Q0")}}

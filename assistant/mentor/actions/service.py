@@ -142,7 +142,7 @@ class Answer:
 
 
 class Actions:
-    """Answers to proposals, wherever they come from; one per process."""
+    """Answers to proposals, wherever they come from."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
