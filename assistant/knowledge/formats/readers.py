@@ -7,7 +7,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import Counter
 from collections.abc import AsyncIterator, Hashable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from types import TracebackType
 from typing import Final, Self
 from weakref import WeakValueDictionary
@@ -32,6 +32,9 @@ MAX_WAITING: Final = 20
 
 BUSY_SECONDS: Final = 10
 """After which some files have been read."""
+
+MAX_ANSWER: Final = 16 * 1024 * 1024
+"""Bytes. No text that is kept takes as many: it comes from a parser that was taken over."""
 
 GRACE_SECONDS: Final = 0.5
 """What a process has to end on its own when it is closed."""
@@ -183,7 +186,8 @@ class _Reader:
         except (asyncio.IncompleteReadError, ConnectionError):
             status = await self.end()
         except BaseException:  # it is in the middle of a file that nobody waits for any more
-            process.kill()
+            with suppress(ProcessLookupError):
+                process.kill()
             await asyncio.shield(self.end())
             raise
         if status == 0:
@@ -191,7 +195,7 @@ class _Reader:
         log.warning("reader_ended", status=status)
         if status == -signal.SIGXCPU:
             raise TooLargeError(f"Reading the file takes more than {request.cpu_seconds} s of computing.")
-        raise UnsupportedError("The file cannot be read: it is damaged, or made to harm who opens it.")
+        raise _harmful()
 
     async def _start(self) -> Process:
         self._process = await asyncio.create_subprocess_exec(
@@ -233,4 +237,10 @@ async def _exchange(process: Process, request: Request, data: bytes) -> Answer:
     process.stdin.writelines((SIZES.pack(len(asked), len(data)), asked, data))
     await process.stdin.drain()
     (size,) = SIZE.unpack(await process.stdout.readexactly(SIZE.size))
+    if size > MAX_ANSWER:
+        raise _harmful()
     return msgspec.msgpack.decode(await process.stdout.readexactly(size), type=Answer)
+
+
+def _harmful() -> UnsupportedError:
+    return UnsupportedError("The file cannot be read: it is damaged, or made to harm who opens it.")

@@ -12,6 +12,7 @@ import pytest
 from assistant.errors import InvalidError, TooLargeError, UnsupportedError
 from assistant.knowledge.extraction import Extracted
 from assistant.knowledge.formats import process
+from assistant.knowledge.formats import readers as readers_module
 from assistant.knowledge.formats.readers import BUSY_SECONDS, MAX_WAITING, Readers, ReadersBusyError
 
 PAGE = b"<html><title>Knots</title><p>Bowline"
@@ -53,13 +54,14 @@ async def test_a_process_is_used_again_and_ends_with_its_owner(readers: Readers)
 
 
 async def begun(readers: Readers) -> tuple[asyncio.Task[Extracted], psutil.Process]:
-    """A file that takes long, and the process that is reading it."""
+    """A file that takes long, and the process that is reading it: not one of a service that other tests use."""
+    before = set(children())
     task = asyncio.create_task(readers.read(LABOUR, "a.html", owner="bob"))
     async with asyncio.timeout(10):
         while True:
             await asyncio.sleep(0.01)
-            if found := children():
-                return task, found[0]
+            if found := set(children()) - before:
+                return task, found.pop()
 
 
 async def test_a_process_that_was_killed_harms_one_file(readers: Readers) -> None:
@@ -67,6 +69,18 @@ async def test_a_process_that_was_killed_harms_one_file(readers: Readers) -> Non
     child.kill()
     with pytest.raises(UnsupportedError, match="damaged, or made to harm"):
         await bad
+    assert (await read_page(readers)).title == "Knots"
+
+
+async def test_a_process_that_answers_too_much_is_not_listened_to(
+    readers: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = children()
+    with monkeypatch.context() as patch:
+        patch.setattr(readers_module, "MAX_ANSWER", 10)
+        with pytest.raises(UnsupportedError, match="made to harm"):
+            await read_page(readers)
+        assert children() == before
     assert (await read_page(readers)).title == "Knots"
 
 
