@@ -77,13 +77,13 @@ class Gatherer:
             yield place, exc.detail
 
     async def read(self, found: Found, owner: Hashable = None) -> Extracted:
-        """Its text. Raises InvalidError, TooLargeError, UnsupportedError."""
+        """Its text. Raises InvalidError, TooLargeError, UnsupportedError, ReadersBusyError."""
         return await self._readers.read(found.data, found.name, owner=owner, is_web_page=found.is_web_page)
 
     async def read_text(
         self, text: str, kind: Format, *, title: str | None = None, owner: Hashable = None
     ) -> Extracted:
-        """The same of a text of which is known what it is. Raises InvalidError, TooLargeError."""
+        """The same of a text of which is known what it is. Raises InvalidError, TooLargeError, ReadersBusyError."""
         return await self._readers.read_text(text, kind, title=title, owner=owner)
 
     async def fetch(self, address: str) -> Found:
@@ -122,7 +122,12 @@ class Gatherer:
         links = await self._readers.read_site_map(page.data)
         if b"<sitemapindex" in page.data[:_SITE_MAP_WITHIN]:
             maps = [link for link in links if _is_same_site(link, address)][:MAX_SITE_MAPS]
-            links = [link for each in maps for link in await self._links(each)]
+            links = []
+            for each in maps:
+                try:
+                    links += await self._links(each)
+                except AssistantError as exc:
+                    yield each, exc.detail
         pages = [link for link in dict.fromkeys(links) if _is_same_site(link, address)]
         if not pages:
             raise InvalidError("The site map names no page of its own site.")

@@ -107,6 +107,10 @@ async def test_a_site_map_stands_for_the_pages_of_its_site(gatherer: Gatherer, s
     assert await gather(gatherer, pages) == expected
     index = site.add("/sitemap.xml", MAP.format("sitemapindex", f"<sitemap><loc>{pages}</loc></sitemap>"))
     assert await gather(gatherer, index) == expected
+    gone = f"{site.address}/gone.xml"
+    maps = "".join(f"<sitemap><loc>{link}</loc></sitemap>" for link in (gone, pages))
+    index = site.add("/sitemap.xml", MAP.format("sitemapindex", maps))
+    assert await gather(gatherer, index) == {gone: "The address answers 404 Not Found."} | expected
     empty = site.add("/empty.xml", MAP.format("urlset", ""))
     assert await gather(gatherer, empty) == {empty: "The site map names no page of its own site."}
     bomb = site.add("/bomb.xml", '<!DOCTYPE x [<!ENTITY a "aaa">]>' + MAP.format("urlset", "<url><loc>&a;")[21:])
