@@ -1,7 +1,7 @@
 """Word documents, presentations and workbooks → Markdown."""
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from io import BytesIO
 from typing import Any, Final
 from zipfile import ZipFile
@@ -121,7 +121,7 @@ def _cell(value: object) -> str:
         return value.isoformat(" ", "minutes") if value.time() != time() else value.date().isoformat()
     if isinstance(value, date | time):
         return value.isoformat()
-    return str(value) if isinstance(value, timedelta) else str(value or "")
+    return "" if value is None else str(value)
 
 
 def _open(data: bytes) -> ZipFile:

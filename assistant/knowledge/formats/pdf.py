@@ -38,8 +38,11 @@ _ITEM = re.compile(r"(?:[•◦▪‣·–*-]|\(?\w{1,3}[.)])\s")
 _BULLET = re.compile(r"^[•◦▪‣·]\s*")
 _DIGITS = re.compile(r"\d+")
 _NO_TITLE = re.compile(
-    r"untitled|microsoft|\.(?:docx?|pptx?|tex|dvi|indd|qxd|pdf)$|^\W*$|^slide \d|^powerpoint", re.IGNORECASE
+    r"^untitled|^microsoft (?:word|powerpoint|excel) - |\.(?:docx?|pptx?|tex|dvi|indd|qxd|pdf)$|^\W*$|^slide \d"
+    r"|^powerpoint presentation$",
+    re.IGNORECASE,
 )
+"""What programs suggest as a title."""
 
 
 _Box = tuple[float, float, float, float]

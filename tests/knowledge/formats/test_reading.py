@@ -40,6 +40,18 @@ def test_a_pdf_has_pages_headings_and_paragraphs() -> None:
     assert second == "## Tides\n\nEbb and flow."
 
 
+@pytest.mark.parametrize(
+    ("title", "called"),
+    [
+        ("Learning Microsoft Excel", "Learning Microsoft Excel"),
+        ("The untitled painting", "The untitled painting"),
+        *((each, "book") for each in ("Microsoft Word - knots.doc", "untitled", "PowerPoint Presentation", "a.tex")),
+    ],
+)
+def test_a_pdf_is_not_called_what_a_program_suggests(title: str, called: str) -> None:
+    assert read_file(make_pdf([[(11, 50, 700, "words")]], title=title), "book.pdf").title == called
+
+
 def test_what_nobody_sees_in_a_pdf_is_left_out() -> None:
     page = [(11, 50, 700, "seen"), (1, 50, 650, "too small"), (11, 900, 600, "beside the page"), (11, 50, -40, "below")]
     assert read_file(make_pdf([page]), "a.pdf").content == "seen"
