@@ -96,8 +96,7 @@ def find_context(question: str, history: Sequence[Turn], language: str) -> Conte
     closeness = _closeness(question, language)
     if not closeness:
         return None
-    answers = [text for speaker, text in history if speaker == "assistant"]
-    answer = " ".join(answers[-1][-TURN_CHARACTERS:].split()[-ANSWER_WORDS:]) if answers else ""
+    answer = _end_of_last_answer(history)
     first = asked[0] if len(asked) > 1 else ""
     strong = closeness == "points back"
     weight = 0.2 if strong else 0.1
@@ -119,15 +118,18 @@ def resume_search(question: str, history: Sequence[Turn], language: str) -> tupl
     for place in reversed(range(len(history))):
         speaker, text = history[place]
         if speaker == "user" and not _is_bare(text, detect_language(text, language)):
-            answers = [said for who, said in history[place:] if who == "assistant"]
-            tail = " ".join(answers[-1][-TURN_CHARACTERS:].split()[-ANSWER_WORDS:]) if answers else ""
-            return text[:TURN_CHARACTERS], history[:place], tail
+            return text[:TURN_CHARACTERS], history[:place], _end_of_last_answer(history[place:])
     return None
 
 
 def leans(question: str, history: Sequence[Turn], language: str) -> bool:
     """Whether it cannot be understood without what was said before, though it asks for something of its own."""
     return bool(history) and not _is_bare(question, language) and _closeness(question, language) == "points back"
+
+
+def _end_of_last_answer(history: Sequence[Turn]) -> str:
+    last = next((text for speaker, text in reversed(history) if speaker == "assistant"), "")
+    return " ".join(last[-TURN_CHARACTERS:].split()[-ANSWER_WORDS:])
 
 
 def _is_bare(question: str, language: str) -> bool:
