@@ -42,31 +42,28 @@ async def ask_aside(
         max_tokens=max_tokens,
     )
     tokens = Usage(text_tokens(system + told), None, 0, 0)
-    planned = ModelCall(action, model.name, name, tokens, estimated=True, fallback=model.fallback)
+    call = ModelCall(action, model.name, name, tokens, estimated=True, fallback=model.fallback)
     text, done = "", None
-    async with pay(planned, max_tokens) as bill:
+    async with pay(call, max_tokens) as bill:
         try:
             async with aclosing(model.stream(request)) as events:
                 async for event in events:
                     match event:
                         case FellBack():
-                            planned = replace(planned, model=event.model)
+                            call = replace(call, model=event.model)
                         case TextDelta(piece):
                             text += piece
                         case Completed():
                             done = event
         except ModelError as error:
-            bill.append(replace(planned, usage=error.usage, estimated=False, outcome="failed"))
+            bill.append(call.ended(error.usage, text_tokens(text), "failed"))
             raise
         assert done is not None, "a stream ends with what it has completed, or raises"
-        used = done.usage
-        counted = used.input_tokens is not None and used.output_tokens is not None
-        if not counted:  # a server that does not count
-            used = Usage(planned.usage.input_tokens, text_tokens(text), 0, 0)
-        bill.append(ModelCall(action, model.name, done.model, used, estimated=not counted))
+        call = replace(call, model=done.model).ended(done.usage, text_tokens(text), "ok")
+        bill.append(call)
     if not text.strip():
-        raise ModelError("model_malformed", usage=used)
-    return Aside(text.strip(), done.model, used)
+        raise ModelError("model_malformed", usage=call.usage)
+    return Aside(text.strip(), call.model, call.usage)
 
 
 def paid_by(turn: Turn, record: TurnRecord) -> Pay:

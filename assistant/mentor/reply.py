@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 import msgspec
 
@@ -39,21 +40,20 @@ class Reply:
         Raises QuotaExceededError before anything is asked for.
         """
         record, open_tool = self._record, ""
-        usage, model = Usage(), request.model
-        record.model = model
-        ending: Outcome = "stopped"
         told = Usage(_told(request), None, 0, 0)
-        planned = ModelCall(
-            "chat", self._model.name, request.model, told, estimated=True, fallback=self._model.fallback
-        )
-        await self._budget.reserve(record.entries, planned, request.max_tokens)
+        call = ModelCall("chat", self._model.name, request.model, told, estimated=True, fallback=self._model.fallback)
+        await self._budget.reserve(record.entries, call, request.max_tokens)
+        usage = Usage()
+        ending: Outcome = "stopped"
+        record.model = call.model
         record.rounds += 1
         try:
             async with aclosing(self._model.stream(request)) as events:
                 async for event in events:
                     match event:
                         case FellBack():
-                            model = record.model = event.model
+                            call = replace(call, model=event.model)
+                            record.model = call.model
                         case TextDelta(text):
                             if self._text_before and len(record.text) == self._text_before:
                                 record.text += "\n\n"
@@ -61,7 +61,7 @@ class Reply:
                             record.text += text
                             yield event
                         case Completed():
-                            usage, model = event.usage, event.model
+                            call, usage = replace(call, model=event.model), event.usage
                             self.blocks, record.stop_reason = event.blocks, event.stop_reason
                         case ToolUseStarted(id):
                             if open_tool:
@@ -77,29 +77,13 @@ class Reply:
             usage, ending = error.usage, "failed"
             raise
         finally:
-            self._account(request, model, usage, ending)
+            self._account(call, usage, ending)
 
-    def _account(self, request: ModelRequest, model: str, usage: Usage, ending: Outcome) -> None:
-        """Add what the call used; what its model did not get to say is estimated, never taken for nothing."""
+    def _account(self, call: ModelCall, usage: Usage, ending: Outcome) -> None:
         if self._model.name == OFFLINE:
             usage = NO_USAGE
-        estimated = None in (usage.input_tokens, usage.output_tokens)
-        if estimated:
-            usage = self._estimate(request, usage)
-        call = ModelCall("chat", self._model.name, model, usage, estimated=estimated, outcome=ending)
-        self._record.entries.append(call.entry())
-
-    def _estimate(self, request: ModelRequest, known: Usage) -> Usage:
-        def either(count: int | None, estimate: int) -> int:
-            return estimate if count is None else count
-
         said = text_tokens(self._record.text[self._text_before :])
-        return Usage(
-            either(known.input_tokens, _told(request)),
-            either(known.output_tokens, said),
-            either(known.cache_read_tokens, 0),
-            either(known.cache_write_tokens, 0),
-        )
+        self._record.entries.append(call.ended(usage, said, ending).entry())
 
 
 def _told(request: ModelRequest) -> int:

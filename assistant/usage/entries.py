@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -94,6 +94,14 @@ class ModelCall:
         told = self.usage.input_tokens or 0
         names = (self.name, self.fallback or self.name)
         return max(highest_cost(name, told, output_tokens) or Decimal() for name in names)
+
+    def ended(self, usage: Usage, said: int, outcome: Outcome) -> "ModelCall":
+        """As it is logged. What nobody counted is estimated, never taken for nothing: from what it was told, and the
+        tokens of what it `said`."""
+        estimates = (self.usage.input_tokens, said, 0, 0)
+        counts = (guess if count is None else count for count, guess in zip(astuple(usage), estimates, strict=True))
+        estimated = None in (usage.input_tokens, usage.output_tokens)
+        return replace(self, usage=Usage(*counts), estimated=estimated, outcome=outcome)
 
     def cut(self, outcome: Outcome) -> "ModelCall":
         """As it is logged where nobody heard the end of it: what it was told is paid for."""
