@@ -10,6 +10,7 @@ import click
 from rich.progress import Progress
 
 from assistant.app import create_app
+from assistant.cli.approvals import Ask
 from assistant.cli.common import find_space, open_settings, run
 from assistant.cli.conversation import Conversation, JsonScreen, TextScreen
 from assistant.db.identity import Principal
@@ -145,9 +146,8 @@ async def _chat(
         principal = await find_space(services.database, space, email)
         await services.runs.start()
         try:
-            ask = input if sys.stdin.isatty() else None
             conversation = Conversation(
-                services.chat, services.actions, principal, space, screen, ask=ask, thread_id=thread_id
+                services.chat, services.actions, principal, space, screen, ask=keyboard(screen), thread_id=thread_id
             )
             if message is not None:
                 if not await conversation.ask(message):
@@ -160,6 +160,11 @@ async def _chat(
                     await conversation.talk(_prompt)
         finally:
             await services.runs.close(grace=0)
+
+
+def keyboard(screen: JsonScreen | TextScreen) -> Ask | None:
+    """Where somebody can be asked: not among the events that a program reads, wherever its own keys come from."""
+    return input if isinstance(screen, TextScreen) and sys.stdin.isatty() else None
 
 
 async def _greet(services: Services, principal: Principal, space: UUID, screen: JsonScreen | TextScreen) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from assistant.cli.conversation import TextScreen
+from assistant.cli.conversation import JsonScreen, TextScreen
+from assistant.cli.server import keyboard
 
 
 def shown(capsys: pytest.CaptureFixture[str], *events: dict[str, Any]) -> list[str]:
@@ -45,3 +46,9 @@ def test_another_model_than_the_space_names_is_told_before_the_answer(capsys: py
         {"type": "RUN_FINISHED", "outcome": {"type": "success"}},
     )
     assert lines == ["claude-opus is not in your plan: claude-haiku-5-5 answers.", "A knot."]
+
+
+def test_nobody_is_asked_among_the_events_that_a_program_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    assert keyboard(TextScreen()) is not None
+    assert keyboard(JsonScreen()) is None
