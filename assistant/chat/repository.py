@@ -169,7 +169,7 @@ def _answer_row(answer: Answer) -> dict[str, Any]:
 
 
 def _begun(row: Sequence[Any], question: str, resumption: Resumption | None = None) -> BegunRun | Refused:
-    """`row`: outcome, run, its name, and its answer's id; without the last three where nothing was stored."""
+    """`row`: outcome, and of the run that was begun its id, its name and its answer's id."""
     outcome, run_id, name, answer_id = row
     if outcome not in ("started", "repeated"):
         return Refused(outcome)

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from assistant.chat.repository import Run, RunStatus
-from assistant.chat.service import NewTurn, RepeatedTurn, ResumedTurn, Turn
+from assistant.chat.service import AnyTurn, NewTurn, RepeatedTurn, ResumedTurn
 from assistant.errors import InvalidError, NotFoundError
 from assistant.http import Outgoing
 from assistant.mentor.actions.service import Answer
@@ -85,7 +85,7 @@ class RunAgentInput(msgspec.Struct, frozen=True, rename="camel"):
     resume: Annotated[list[ResumeEntry], msgspec.Meta(max_length=MAX_ANSWERS)] | None = None
     forwarded_props: Any = None
 
-    def as_turn(self, space_id: UUID) -> Turn:
+    def as_turn(self, space_id: UUID) -> AnyTurn:
         """What is to be done: answers where there are some, else the last user message.
 
         Raises NotFoundError (`unknown_interrupt`), InvalidError.

@@ -76,7 +76,7 @@ class ResumedTurn(_Turn):
     channel: str = "web"
 
 
-Turn = NewTurn | RepeatedTurn | ResumedTurn
+AnyTurn = NewTurn | RepeatedTurn | ResumedTurn
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class ChatService:
         self._runs = runs
         self._limits = limits
 
-    async def begin(self, principal: Principal, turn: Turn) -> FollowedRun:
+    async def begin(self, principal: Principal, turn: AnyTurn) -> FollowedRun:
         """Store what was said and start to answer it; it is durable when this returns.
 
         What was sent before gets the run that it began: a question by the id of its message, one that is answered anew
@@ -117,7 +117,7 @@ class ChatService:
             self._launch(principal.user_id, opening, begun)
         return FollowedRun(begun.id, begun.client_run_id)
 
-    def _open(self, turn: Turn) -> Opening:
+    def _open(self, turn: AnyTurn) -> Opening:
         return Opening(
             space_id=turn.space_id,
             thread_id=turn.thread_id,
@@ -129,7 +129,7 @@ class ChatService:
             lease=LEASE,
         )
 
-    async def _store(self, principal: Principal, turn: Turn, opening: Opening) -> BegunRun | Refused:
+    async def _store(self, principal: Principal, turn: AnyTurn, opening: Opening) -> BegunRun | Refused:
         match turn:
             case NewTurn():
                 asked = turn.client_message_id, turn.text, turn.goes_back
@@ -235,7 +235,7 @@ class ChatService:
         await repository.announce_listener(self._database, run_id, self._runs.process, keep)
 
 
-def _check(turn: Turn) -> None:
+def _check(turn: AnyTurn) -> None:
     _check_name("threadId", turn.thread_id)
     _check_name("runId", turn.client_run_id)
     match turn:
