@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from decimal import Decimal
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -25,9 +25,6 @@ BUNDLED: Final = "bundled"
 
 FREE: Final = frozenset({OFFLINE, BUNDLED})
 """Who costs nobody anything: what they read and write is logged, and takes nothing of a plan."""
-
-
-_COUNTS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
 _TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -80,14 +77,8 @@ class ModelCall:
         """What it takes of a plan."""
         if self.is_free:
             return 0
-        counts = (
-            self.usage.input_tokens,
-            self.usage.output_tokens,
-            self.usage.cache_read_tokens,
-            self.usage.cache_write_tokens,
-        )
-        known = [count for count in counts if count is not None]
-        return sum(known) if len(known) == len(counts) else None
+        counts = astuple(self.usage)
+        return None if None in counts else sum(counts)
 
     def highest_cost(self, output_tokens: int) -> Decimal:
         """USD that it may come to with such an answer, whichever model gives it; nothing for an unknown price."""
@@ -105,8 +96,7 @@ class ModelCall:
 
     def cut(self, outcome: Outcome) -> "ModelCall":
         """As it is logged where nobody heard the end of it: what it was told is paid for."""
-        usage = Usage(self.usage.input_tokens or 0, self.usage.output_tokens or 0, 0, 0)
-        return replace(self, usage=usage, estimated=True, outcome=outcome)
+        return self.ended(Usage(), 0, outcome)
 
     def entry(self) -> Entry:
         spent = 0 if self.is_free else cost(self.name, self.usage)
@@ -116,10 +106,7 @@ class ModelCall:
             {
                 "provider": self.provider,
                 "model": self.model,
-                "input_tokens": self.usage.input_tokens,
-                "output_tokens": self.usage.output_tokens,
-                "cache_read_tokens": self.usage.cache_read_tokens,
-                "cache_write_tokens": self.usage.cache_write_tokens,
+                **asdict(self.usage),
                 "cost_usd": None if spent is None else float(spent),
                 "estimated": self.estimated,
                 "outcome": self.outcome,
@@ -149,7 +136,7 @@ def usage_by_model(entries: Sequence[Entry]) -> dict[str, Usage]:
     """Tokens of all calls added up, those that cost nobody anything among them; see `Usage` for unknown counts."""
     used: dict[str, Usage] = {}
     for details in (entry.details for entry in entries if "model" in entry.details):
-        usage = Usage(*(details[name] for name in _COUNTS))
+        usage = Usage(*(details[count.name] for count in fields(Usage)))
         model = details["model"]
         used[model] = used[model] + usage if model in used else usage
     return used
